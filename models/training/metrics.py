@@ -1,0 +1,155 @@
+"""Figures for a set of scored files: pure numpy, no files, no plots. `labels` are 1 for fake and 0 for real."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Roc:
+    """A ROC curve from (0, 0) to (1, 1), one point per distinct score; `threshold` calls scores at or above it fake."""
+
+    fpr: Floats
+    tpr: Floats
+    threshold: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Files of similar probability: their mean probability, their share of fakes and their number."""
+
+    mean_p: float
+    share_fake: float
+    count: int
+
+
+def roc(labels: ArrayLike, scores: ArrayLike) -> Roc | None:
+    """The ROC curve, or None when one of the two classes is missing."""
+    y, s = _pair(labels, scores)
+    if not _both_classes(y):
+        return None
+    order = np.argsort(-s, kind="stable")
+    y, s = y[order], s[order]
+    ends = np.append(np.flatnonzero(np.diff(s)), len(s) - 1)
+    tp, fp = np.cumsum(y)[ends], np.cumsum(1 - y)[ends]
+    return Roc(fpr=np.append(0.0, fp / fp[-1]), tpr=np.append(0.0, tp / tp[-1]), threshold=np.append(np.inf, s[ends]))
+
+
+def auc(labels: ArrayLike, scores: ArrayLike) -> float | None:
+    """Chance that a fake scores above a real file, ties counting half; None when one class is missing."""
+    y, s = _pair(labels, scores)
+    if not _both_classes(y):
+        return None
+    return float(_weighted_auc(y, s, np.ones((1, len(y))))[0])
+
+
+def eer(labels: ArrayLike, scores: ArrayLike) -> float | None:
+    """Error rate where as many real files are called fake as fakes are missed; None when one class is missing."""
+    curve = roc(labels, scores)
+    if curve is None:
+        return None
+    gap = (1 - curve.tpr) - curve.fpr
+    after = int(np.argmax(gap <= 0))
+    before = after - 1
+    share = gap[before] / (gap[before] - gap[after])
+    return float(curve.fpr[before] + share * (curve.fpr[after] - curve.fpr[before]))
+
+
+def tpr_at_fpr(labels: ArrayLike, scores: ArrayLike, fpr: float) -> float | None:
+    """Share of fakes found while at most `fpr` of the real files are called fake; None when one class is missing."""
+    curve = roc(labels, scores)
+    return None if curve is None else float(curve.tpr[curve.fpr <= fpr + 1e-12].max())
+
+
+def brier(labels: ArrayLike, p_fake: ArrayLike) -> float | None:
+    """Mean squared distance of probability and truth, 0 (perfect) .. 1; None for an empty set."""
+    y, p = _pair(labels, p_fake)
+    return float(np.mean((p - y) ** 2)) if len(y) else None
+
+
+def reliability(labels: ArrayLike, p_fake: ArrayLike, bins: int = 15) -> list[ReliabilityBin]:
+    """Equal-mass bins in rising probability; equal probabilities always share a bin, so there may be fewer."""
+    y, p = _pair(labels, p_fake)
+    if not len(y):
+        return []
+    ranked = np.sort(p)
+    edges = np.unique([part[0] for part in np.array_split(ranked, min(bins, len(ranked)))][1:])
+    which = np.searchsorted(edges, p, side="right")
+    parts = [which == index for index in np.unique(which)]
+    return [ReliabilityBin(float(p[part].mean()), float(y[part].mean()), int(part.sum())) for part in parts]
+
+
+def ece(labels: ArrayLike, p_fake: ArrayLike, bins: int = 15) -> float | None:
+    """Expected calibration error over equal-mass bins, 0..1; None for an empty set."""
+    parts = reliability(labels, p_fake, bins)
+    total = sum(part.count for part in parts)
+    return sum(part.count * abs(part.mean_p - part.share_fake) for part in parts) / total if total else None
+
+
+def bootstrap_auc(
+    labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % interval of the AUC when whole groups (people, scenes) are drawn again with replacement.
+
+    Returns None when a class is missing, when there is one group only, or when fewer than half of the resamples
+    hold both classes.
+    """
+    y, s = _pair(labels, scores)
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    if not _both_classes(y) or len(names) < 2:
+        return None
+    drawn = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
+    times = np.zeros((resamples, len(names)))
+    np.add.at(times, (np.arange(resamples)[:, None], drawn), 1.0)
+    values = _weighted_auc(y, s, times[:, member])
+    values = values[np.isfinite(values)]
+    if len(values) * 2 < resamples:
+        return None
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def risk_coverage(labels: ArrayLike, p_fake: ArrayLike) -> tuple[Floats, Floats]:
+    """(coverage, risk): the error rate at 0.5 among the most confident files, for every share of files answered."""
+    y, p = _pair(labels, p_fake)
+    order = np.argsort(-np.abs(p - 0.5), kind="stable")
+    wrong = ((p >= 0.5) != (y == 1))[order]
+    answered = np.arange(1, len(y) + 1)
+    return answered / max(len(y), 1), np.cumsum(wrong) / answered
+
+
+def aurc(labels: ArrayLike, p_fake: ArrayLike) -> float | None:
+    """Mean risk over all coverages, 0 (perfect) .. 1; None for an empty set."""
+    _, risk = risk_coverage(labels, p_fake)
+    return float(risk.mean()) if len(risk) else None
+
+
+def _pair(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
+    y, s = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
+    if y.ndim != 1 or y.shape != s.shape:
+        raise ValueError(f"labels and scores must be equally long lists, got {y.shape} and {s.shape}")
+    if not np.isin(y, (0.0, 1.0)).all():
+        raise ValueError("labels must be 0 or 1")
+    if not np.isfinite(s).all():
+        raise ValueError("scores must be finite")
+    return y, s
+
+
+def _both_classes(y: Floats) -> bool:
+    return bool(len(y)) and 0 < y.sum() < len(y)
+
+
+def _weighted_auc(y: Floats, s: Floats, weights: Floats) -> Floats:
+    """AUC per row of `weights` (r, n), how often each file counts; nan where a class has no weight."""
+    order = np.argsort(s, kind="stable")
+    y, s, weights = y[order], s[order], weights[:, order]
+    starts = np.append(0, np.flatnonzero(np.diff(s)) + 1)
+    fake = np.add.reduceat(weights * y, starts, axis=1)
+    real = np.add.reduceat(weights * (1 - y), starts, axis=1)
+    below = np.cumsum(real, axis=1) - real / 2
+    pairs = fake.sum(axis=1) * real.sum(axis=1)
+    wins = (fake * below).sum(axis=1)
+    return np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
