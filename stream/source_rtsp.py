@@ -1,0 +1,118 @@
+"""Network cameras over RTSP: one connection, read until it fails, with typed errors and no credentials in them."""
+
+import threading
+import time
+from collections.abc import Generator
+
+import av
+from av.codec.context import Flags, ThreadType
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from unmask.models.video import upright_rgb
+from unmask.pipeline.errors import SourceError, SourceLost, SourceRefused
+from unmask.stream.redact import redact, with_encoded_credentials
+from unmask.stream.source_base import Capture, Captured, Unusable
+
+OPEN_S, READ_S = 5.0, 5.0
+PROBES = ({"probesize": "100000", "analyzeduration": "300000"}, {"probesize": "5000000", "analyzeduration": "3000000"})
+"""First what a plain camera needs to be shown at once, then what the others need: bytes and microseconds."""
+OPTIONS = {
+    "rtsp_transport": "tcp",
+    "allowed_media_types": "video",
+    "timeout": str(int(OPEN_S * 1e6)),
+    "fflags": "discardcorrupt",
+    "flags": "low_delay",
+    "max_delay": "0",
+    "protocol_whitelist": "rtsp,rtsps,rtp,tcp,tls",
+}
+MOST_BAD_PACKETS = 100
+"""In a row; a second or more of video of which nothing can be decoded."""
+MOST_PENDING = 64
+"""Packets whose pictures are still in the decoder."""
+
+
+def rtsp_capture(url: str) -> Capture:
+    """A capture of the camera at this address."""
+
+    def capture(stop: threading.Event) -> Generator[Captured | Unusable, None, None]:
+        where = redact(url)
+        try:
+            container = _open(with_encoded_credentials(url), where, stop)
+        except av.FFmpegError as error:
+            raise source_error(error, where) from None
+        with container:
+            try:
+                yield from _pictures(container, where, stop)
+            except av.FFmpegError as error:
+                raise source_error(error, where) from None
+
+    return capture
+
+
+def source_error(error: av.FFmpegError, where: str) -> SourceError:
+    """The typed error, with a sentence that names only the redacted address."""
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        return SourceRefused(f"{where} refuses the user name or the password", "auth_failed")
+    if isinstance(error, av.error.HTTPNotFoundError):
+        return SourceRefused(f"there is no such stream: {where}", "not_found")
+    if isinstance(error, av.error.ExitError | TimeoutError):
+        return SourceLost(f"{where} does not answer in time", "timeout")
+    if isinstance(error, av.error.DecoderNotFoundError | av.error.InvalidDataError | av.error.PatchWelcomeError):
+        return SourceLost(f"{where} sends no video that can be decoded", "codec_unsupported")
+    if isinstance(error, av.error.EOFError | ConnectionError):
+        return SourceLost(f"{where} cannot be reached or has hung up", "connection_failed")
+    if where.startswith("rtsps:"):
+        return SourceLost(f"no secure connection to {where}", "tls")
+    return SourceLost(f"{where} cannot be reached or has hung up", "connection_failed")
+
+
+def _open(url: str, where: str, stop: threading.Event) -> InputContainer:
+    """Opens with the small probe, and with the large one where that does not tell what the video is."""
+    for probe in PROBES:
+        try:
+            container = av.open(url, options={**OPTIONS, **probe}, timeout=(OPEN_S, READ_S))
+        except av.error.InvalidDataError:
+            if probe is PROBES[-1] or stop.is_set():
+                raise
+            continue
+        if container.streams.video and (container.streams.video[0].width or probe is PROBES[-1]):
+            return container
+        container.close()
+    raise SourceRefused(f"{where} has no video", "codec_unsupported")
+
+
+def _pictures(
+    container: InputContainer, where: str, stop: threading.Event
+) -> Generator[Captured | Unusable, None, None]:
+    stream = container.streams.video[0]
+    stream.codec_context.thread_type = ThreadType.SLICE
+    stream.codec_context.flags |= Flags.low_delay
+    arrivals_s: dict[int | None, float] = {}
+    bad = 0
+    for packet in container.demux(stream):
+        if stop.is_set():
+            return
+        arrivals_s[packet.pts] = time.monotonic()
+        try:
+            yield from _decode(stream, packet, arrivals_s)
+            bad = 0
+        except av.error.InvalidDataError:
+            bad += 1
+            if bad >= MOST_BAD_PACKETS:
+                raise SourceLost(f"{where} sends no video that can be decoded", "codec_unsupported") from None
+            yield Unusable("corrupt")
+        while len(arrivals_s) > MOST_PENDING:
+            del arrivals_s[next(iter(arrivals_s))]
+
+
+def _decode(
+    stream: VideoStream, packet: Packet[VideoStream], arrivals_s: dict[int | None, float]
+) -> Generator[Captured | Unusable, None, None]:
+    for frame in stream.codec_context.decode(packet):
+        arrival_s = arrivals_s.pop(frame.pts, None) or time.monotonic()
+        if frame.is_corrupt:
+            yield Unusable("corrupt")
+        else:
+            yield Captured(upright_rgb(frame), frame.time, arrival_s)
