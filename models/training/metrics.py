@@ -152,4 +152,5 @@ def _weighted_auc(y: Floats, s: Floats, weights: Floats) -> Floats:
     below = np.cumsum(real, axis=1) - real / 2
     pairs = fake.sum(axis=1) * real.sum(axis=1)
     wins = (fake * below).sum(axis=1)
-    return np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    values: Floats = np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return values

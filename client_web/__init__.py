@@ -1,0 +1,1 @@
+"""The overlay client: plain ES modules served by ``unmask serve``."""

@@ -1,0 +1,1 @@
+"""Networks, weights and runtimes. The only package that imports torch."""

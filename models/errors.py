@@ -1,0 +1,25 @@
+"""The root of every error this project raises on purpose, and those of weights and devices.
+
+UnmaskError
+├── WeightsError      weights are missing, altered or of another version   (exit 4)
+├── DeviceError       the asked-for device does not exist                  (exit 4)
+└── InputError        see `unmask.pipeline.errors`                         (exit 3)
+"""
+
+
+class UnmaskError(Exception):
+    """Any failure with a clear sentence for the user; `str(error)` is that sentence, free of credentials."""
+
+    exit_code = 1
+
+
+class WeightsError(UnmaskError):
+    """Raised when weights are missing, altered or of another version."""
+
+    exit_code = 4
+
+
+class DeviceError(UnmaskError):
+    """Raised when the asked-for device does not exist on this machine."""
+
+    exit_code = 4

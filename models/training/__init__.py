@@ -1,0 +1,1 @@
+"""Forgery synthesis, trainers, calibration fitting and evaluation."""

@@ -1,0 +1,113 @@
+"""Batches of genuine faces and their own forgeries, in an order fixed by the seed."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.models.align import CROP_SIZE
+from unmask.models.training.degrade import draw_degradation
+from unmask.models.training.forgery import FAMILIES, draw_forgery
+from unmask.models.training.pack import PACK_MARGIN_PX, Pack
+
+CLIP_SHARE = 0.55
+"""Share of video frames among the genuine faces: live streams are made of those, not of portraits."""
+TIGHT_SOURCES = {"utkface": 0.25}
+"""Sources of which less is drawn, with their factor: tight chips of one JPEG quality teach a shortcut."""
+DONOR_CANDIDATES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A genuine crop, its forgery (both (256, 256, 3) uint8 RGB) and what was pasted where (256, 256) 0..1."""
+
+    real_rgb: NDArray[np.uint8]
+    fake_rgb: NDArray[np.uint8]
+    mask: NDArray[np.float32]
+    clean_real_rgb: NDArray[np.uint8]
+    clean_fake_rgb: NDArray[np.uint8]
+    family: str
+
+
+def split_groups(pack: Pack, share: float, seed: int = 0) -> set[str]:
+    """About `share` of the pack's groups, for validation: a group is a person or a scene."""
+    groups = sorted({row.group for row in pack.rows})
+    picked = np.random.default_rng(seed).permutation(len(groups))[: round(share * len(groups))]
+    return {groups[i] for i in picked}
+
+
+class PairMaker:
+    """Draws pairs from a pack; pair `i` of a seed is always the same."""
+
+    def __init__(self, pack: Pack, groups: set[str], seed: int, families: dict[str, float] | None = None) -> None:
+        self._pack = pack
+        self._seed = seed
+        self._families = families or FAMILIES
+        self._stills, self._clips = _index(pack, groups)
+
+    def pair(self, index: int) -> Pair:
+        """The pair of that number."""
+        rng = np.random.default_rng([self._seed, index])
+        row = self._draw_face(rng)
+        family = str(rng.choice(list(self._families), p=_shares(self._families)))
+        forgery = draw_forgery(rng, family)
+        face, landmarks = np.asarray(self._pack.faces[row]), self._pack.landmarks[row]
+        donor = np.asarray(self._pack.faces[self._donor(rng, row)]) if family == "cross_identity" else None
+        real, fake, mask = forgery.apply(face, landmarks, donor)
+        matrix, flip = _draw_view(rng)
+        real, fake, mask = (_view(image, matrix, flip) for image in (real, fake, mask))
+        degradation = draw_degradation(rng, CROP_SIZE)
+        return Pair(degradation.apply(real), degradation.apply(fake), mask, real, fake, family)
+
+    def batches(self, size: int, start: int = 0) -> Iterator[list[Pair]]:
+        """Endless batches of `size` pairs, from batch `start` on."""
+        while True:
+            yield [self.pair(i) for i in range(start * size, (start + 1) * size)]
+            start += 1
+
+    def _draw_face(self, rng: np.random.Generator) -> int:
+        if self._clips and (not self._stills or rng.random() < CLIP_SHARE):
+            rows = self._clips[int(rng.integers(len(self._clips)))]
+            return int(rows[int(rng.integers(len(rows)))])
+        while True:
+            row = self._stills[int(rng.integers(len(self._stills)))]
+            if rng.random() < TIGHT_SOURCES.get(self._pack.rows[row].source, 1.0):
+                return row
+
+    def _donor(self, rng: np.random.Generator, row: int) -> int:
+        """Of a dozen faces of other people, the one whose landmarks lie most alike."""
+        candidates = rng.integers(0, len(self._pack.rows), DONOR_CANDIDATES)
+        others = [int(c) for c in candidates if self._pack.rows[int(c)].group != self._pack.rows[row].group]
+        distances = [float(np.abs(self._pack.landmarks[c] - self._pack.landmarks[row]).sum()) for c in others]
+        return others[int(np.argmin(distances))] if others else row
+
+
+def _index(pack: Pack, groups: set[str]) -> tuple[list[int], list[NDArray[np.int64]]]:
+    stills: list[int] = []
+    clips: dict[str, list[int]] = defaultdict(list)
+    for i, row in enumerate(pack.rows):
+        if row.group in groups:
+            clips[row.clip].append(i) if row.clip else stills.append(i)
+    return stills, [np.array(rows) for rows in clips.values()]
+
+
+def _shares(families: dict[str, float]) -> NDArray[np.float64]:
+    shares = np.array(list(families.values()))
+    return np.asarray(shares / shares.sum())
+
+
+def _draw_view(rng: np.random.Generator) -> tuple[NDArray[np.float32], bool]:
+    """Crop jitter as a live detector has it: shift 3 %, scale 5 %, roll 4 degrees, mirrored half of the time."""
+    centre = CROP_SIZE / 2
+    matrix = cv2.getRotationMatrix2D((centre, centre), rng.normal(0, 2), rng.uniform(0.95, 1.07))
+    matrix[:, 2] += rng.normal(0, 3, 2)
+    matrix[:, 2] -= matrix[:, :2] @ (PACK_MARGIN_PX, PACK_MARGIN_PX)
+    return matrix.astype(np.float32), bool(rng.random() < 0.5)
+
+
+def _view(image: NDArray, matrix: NDArray[np.float32], flip: bool) -> NDArray:  # type: ignore[type-arg]
+    out = cv2.warpAffine(image, matrix, (CROP_SIZE, CROP_SIZE), borderMode=cv2.BORDER_REFLECT_101)
+    return np.ascontiguousarray(out[:, ::-1]) if flip else out

@@ -1,0 +1,1 @@
+"""Meaning: frame -> faces -> crops -> scores -> window -> fusion -> verdict. No asyncio, no torch."""

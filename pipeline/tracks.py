@@ -1,0 +1,177 @@
+"""Who is who from frame to frame: the detector's cascade now and then, its last network in between.
+
+A track's number is never used twice, and a cut of the scene ends all tracks, so that evidence never moves from
+one face to another.
+"""
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from unmask.models.mtcnn import Detection
+from unmask.pipeline.types import Face, Frame
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSettings:
+    """When to search, when to believe, when to let go. Times in seconds of the stream's clock.
+
+    Attributes:
+        search_every_s: between two searches of the whole frame while tracking is steady.
+        unsure_search_every_s: the same while it is not.
+        min_face_px: narrower faces are not looked for.
+        new_confidence, keep_confidence: the detector's confidence that starts a track, and that continues it.
+        lost_after_s: a track ends when it was not seen for this long.
+        match_iou: overlap that makes a found face the continuation of a track.
+        cut_grey_levels: mean change of a thumbnail that counts as a cut of the scene.
+        max_faces: the largest so many are followed.
+    """
+
+    search_every_s: float = 0.6
+    unsure_search_every_s: float = 0.2
+    long_side: int = 640
+    min_face_px: int = 40
+    new_confidence: float = 0.92
+    keep_confidence: float = 0.6
+    lost_after_s: float = 1.0
+    match_iou: float = 0.3
+    cut_grey_levels: float = 40.0
+    max_faces: int = 16
+
+
+class Finder(Protocol):
+    """What tracking needs of the engine."""
+
+    def find_faces(self, image_rgb: NDArray[np.uint8], long_side: int, min_face_px: int) -> list[Detection]: ...
+
+    def refine_faces(self, image_rgb: NDArray[np.uint8], boxes_xyxy: Floats) -> list[Detection]: ...
+
+
+@dataclass
+class _Track:
+    number: int
+    box: Floats
+    landmarks: Floats
+    confidence: float
+    seen_s: float
+    velocity: Floats = field(default_factory=lambda: np.zeros(4, np.float32))
+
+    def predicted(self, pts_s: float) -> Floats:
+        step_s = min(max(pts_s - self.seen_s, 0.0), 0.2)
+        return self.box + self.velocity * np.float32(step_s)
+
+    def see(self, found: Detection, pts_s: float) -> None:
+        step_s = pts_s - self.seen_s
+        if 0 < step_s < 0.5:
+            speed = (found.box_xyxy - self.box) / np.float32(step_s)
+            self.velocity = (0.5 * self.velocity + 0.5 * speed).astype(np.float32)
+        self.landmarks = smooth_landmarks(self.landmarks, found.landmarks_xy, float(found.box_xyxy[2] - found.box_xyxy[0]))
+        self.box, self.confidence, self.seen_s = found.box_xyxy, found.confidence, pts_s
+
+
+class FaceTracker:
+    """Follows the faces of one stream; call `update` with its frames in order."""
+
+    def __init__(self, finder: Finder, settings: TrackSettings | None = None) -> None:
+        self._finder = finder
+        self._settings = settings or TrackSettings()
+        self._numbers = count(1)
+        self._tracks: list[_Track] = []
+        self._searched_s = -np.inf
+        self._thumbnail: Floats | None = None
+
+    def update(self, frame: Frame) -> list[Face]:
+        """The faces seen in this frame, largest first."""
+        settings, now = self._settings, frame.pts_s
+        if self._is_cut(frame.image_rgb) or now < self._searched_s:
+            self._tracks, self._searched_s = [], -np.inf
+        unsure = any(t.confidence < settings.new_confidence or t.seen_s < self._searched_s for t in self._tracks)
+        period_s = settings.unsure_search_every_s if unsure else settings.search_every_s
+        if now - self._searched_s >= period_s:
+            self._search(frame)
+            self._searched_s = now
+        else:
+            self._follow(frame)
+        self._tracks = [t for t in self._tracks if now - t.seen_s <= settings.lost_after_s]
+        seen = [t for t in self._tracks if t.seen_s == now]
+        seen.sort(key=lambda t: float(t.box[0] - t.box[2]))
+        return [Face(t.number, t.box, t.landmarks, t.confidence) for t in seen]
+
+    def _search(self, frame: Frame) -> None:
+        found = self._finder.find_faces(frame.image_rgb, self._long_side(frame), self._settings.min_face_px)
+        found = sorted(found, key=lambda f: float(f.box_xyxy[0] - f.box_xyxy[2]))[: self._settings.max_faces]
+        predicted = np.array([t.predicted(frame.pts_s) for t in self._tracks], np.float32).reshape(-1, 4)
+        boxes = np.array([f.box_xyxy for f in found], np.float32).reshape(-1, 4)
+        matches = match_boxes(predicted, boxes, self._settings.match_iou)
+        for track_index, found_index in matches.items():
+            self._tracks[track_index].see(found[found_index], frame.pts_s)
+        for i, detection in enumerate(found):
+            if i not in matches.values() and detection.confidence >= self._settings.new_confidence:
+                box, marks = detection.box_xyxy, detection.landmarks_xy
+                self._tracks.append(_Track(next(self._numbers), box, marks, detection.confidence, frame.pts_s))
+
+    def _follow(self, frame: Frame) -> None:
+        recent = [t for t in self._tracks if frame.pts_s - t.seen_s < 0.5]
+        boxes = np.array([t.predicted(frame.pts_s) for t in recent], np.float32).reshape(-1, 4)
+        for track, old, found in zip(recent, boxes, self._finder.refine_faces(frame.image_rgb, boxes), strict=True):
+            if found.confidence >= self._settings.keep_confidence and iou_matrix(old[None], found.box_xyxy[None])[0, 0] > 0.4:
+                track.see(found, frame.pts_s)
+            else:
+                track.confidence = min(track.confidence, found.confidence)
+        self._drop_doubles(frame.pts_s)
+
+    def _drop_doubles(self, pts_s: float) -> None:
+        """Two tracks that slid onto one face: the older stays."""
+        kept: list[_Track] = []
+        for track in sorted(self._tracks, key=lambda t: t.number):
+            overlaps = iou_matrix(track.box[None], np.array([t.box for t in kept], np.float32).reshape(-1, 4))
+            if not (overlaps > 0.6).any():
+                kept.append(track)
+        self._tracks = kept
+
+    def _long_side(self, frame: Frame) -> int:
+        """Large frames are searched at half size at least, so that small faces are not lost."""
+        return max(self._settings.long_side, max(frame.size_wh) // 2)
+
+    def _is_cut(self, image_rgb: NDArray[np.uint8]) -> bool:
+        step = max(1, min(image_rgb.shape[:2]) // 48)
+        small = cv2.resize(np.ascontiguousarray(image_rgb[::step, ::step]), (32, 24), interpolation=cv2.INTER_AREA)
+        thumbnail = small.astype(np.float32)
+        before, self._thumbnail = self._thumbnail, thumbnail
+        return before is not None and float(np.abs(thumbnail - before).mean()) > self._settings.cut_grey_levels
+
+
+def smooth_landmarks(before_xy: Floats, now_xy: Floats, face_px: float) -> Floats:
+    """Follow large moves at once and average small ones, which are the detector's tremble."""
+    moved = float(np.abs(now_xy - before_xy).mean()) / max(face_px, 1.0)
+    share = np.float32(np.clip(0.4 + 15 * moved, 0.4, 1.0))
+    return before_xy + share * (now_xy - before_xy)
+
+
+def iou_matrix(a_xyxy: Floats, b_xyxy: Floats) -> Floats:
+    """Intersection over union of every pair: (n, 4) and (m, 4) to (n, m)."""
+    low = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
+    high = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(2)
+    area_a = np.clip(a_xyxy[:, 2:] - a_xyxy[:, :2], 0, None).prod(1)
+    area_b = np.clip(b_xyxy[:, 2:] - b_xyxy[:, :2], 0, None).prod(1)
+    return np.asarray(shared / np.maximum(area_a[:, None] + area_b[None] - shared, 1e-6), np.float32)
+
+
+def match_boxes(a_xyxy: Floats, b_xyxy: Floats, min_iou: float) -> dict[int, int]:
+    """Best pairs first: index in `a` to index in `b`, each at most once."""
+    overlaps = iou_matrix(a_xyxy, b_xyxy)
+    matches: dict[int, int] = {}
+    for flat in np.argsort(-overlaps, axis=None):
+        i, j = (int(k) for k in np.unravel_index(flat, overlaps.shape))
+        if overlaps[i, j] < min_iou:
+            break
+        if i not in matches and j not in matches.values():
+            matches[i] = j
+    return matches

@@ -1,0 +1,1 @@
+"""I/O: sources, supervision, sessions, the server, the wire format and the command line."""
