@@ -29,8 +29,6 @@ OPTIONS = {
 }
 MOST_BAD_PACKETS = 100
 """In a row; a second or more of video of which nothing can be decoded."""
-MOST_PENDING = 64
-"""Packets whose pictures are still in the decoder."""
 
 
 def rtsp_capture(url: str) -> Capture:
@@ -89,29 +87,25 @@ def _pictures(
     stream = container.streams.video[0]
     stream.codec_context.thread_type = ThreadType.SLICE
     stream.codec_context.flags |= Flags.low_delay
-    arrivals_s: dict[int | None, float] = {}
     bad = 0
     for packet in container.demux(stream):
         if stop.is_set():
             return
-        arrivals_s[packet.pts] = time.monotonic()
         try:
-            yield from _decode(stream, packet, arrivals_s)
+            yield from _decode(stream, packet, time.monotonic())
             bad = 0
         except av.error.InvalidDataError:
             bad += 1
             if bad >= MOST_BAD_PACKETS:
                 raise SourceLost(f"{where} sends no video that can be decoded", "codec_unsupported") from None
             yield Unusable("corrupt")
-        while len(arrivals_s) > MOST_PENDING:
-            del arrivals_s[next(iter(arrivals_s))]
 
 
 def _decode(
-    stream: VideoStream, packet: Packet[VideoStream], arrivals_s: dict[int | None, float]
+    stream: VideoStream, packet: "Packet[VideoStream]", arrival_s: float
 ) -> Generator[Captured | Unusable, None, None]:
+    """The pictures that this packet completes; those that waited for it in the decoder have arrived with it."""
     for frame in stream.codec_context.decode(packet):
-        arrival_s = arrivals_s.pop(frame.pts, None) or time.monotonic()
         if frame.is_corrupt:
             yield Unusable("corrupt")
         else:
