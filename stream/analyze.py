@@ -1,7 +1,6 @@
 """`unmask analyze`: whole files, one after the other, as text, JSON and an HTML report."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ import typer
 from unmask.models.engine import Engine
 from unmask.pipeline.analysis import Analysis, analyze, method_name
 from unmask.pipeline.errors import InputError, UnreadableFile, UsageError
-from unmask.pipeline.types import Frame
-from unmask.stream.progress import Bar, bar
+from unmask.stream.progress import bar
 from unmask.stream.report import write_report
-from unmask.stream.source_file import FileFrames, read_file
+from unmask.stream.source_file import read_file
 from unmask.stream.words import probability, sentence
 
 COLOURS = {"authentic": "green", "suspicious": "yellow", "manipulated": "red"}
@@ -66,8 +64,9 @@ def analyze_file(path: Path, engine: "_LazyEngine", method: str) -> Analysis:
         UnreadableFile: it is missing, empty, a directory, or neither a video nor an image.
     """
     with read_file(path, path.name) as frames, bar(path.name, frames.duration_s or None) as progress:
-        watched = _watched(frames, progress)
-        return analyze(watched, engine.get(), file=str(path), method=method, still=frames.is_image)
+        return analyze(
+            frames, engine.get(), file=str(path), method=method, progress=progress.at, still=frames.is_image
+        )
 
 
 def text(analysis: Analysis) -> str:
@@ -120,12 +119,6 @@ class _LazyEngine:
         if self._engine is None:
             self._engine = Engine.open(self._request.device, self._request.weights_dir)
         return self._engine
-
-
-def _watched(frames: FileFrames, progress: Bar) -> Iterator[Frame]:
-    for frame in frames:
-        progress.at(frame.pts_s)
-        yield frame
 
 
 def _check_report(request: AnalyzeRequest) -> None:

@@ -31,11 +31,13 @@ def serve(
     print_verdicts: Annotated[bool, typer.Option("--print-verdicts", help="Print verdicts as they come.")] = False,
 ) -> None:
     """Serve live verdicts: WebRTC and cameras in, the overlay page, a websocket and an API out."""
-    from unmask.stream.serve import run_serve
     from unmask.stream.settings import ServeSettings, parse_sources
 
     sources = parse_sources(source) if source else None
     settings = ServeSettings.load(config, host=host, port=port, device=device, sources=sources)
+
+    from unmask.stream.serve import run_serve
+
     raise typer.Exit(run_serve(settings, seconds=seconds, print_verdicts=print_verdicts))
 
 

@@ -73,7 +73,8 @@ def python() -> Check:
 
 def weights() -> Check:
     """The shipped networks, their hashes computed again."""
-    from unmask.stream.weights_cli import SHIPPED_DIR, check
+    from unmask.models.store import SHIPPED_DIR
+    from unmask.stream.weights_cli import check
 
     try:
         checked = list(check(SHIPPED_DIR))

@@ -32,7 +32,7 @@ def table(figures: dict[str, Any], out: Path) -> str:
         f"  EER {_value(figures['eer'])}   ECE {_value(figures['ece'])}   Brier {_value(figures['brier'])}   "
         + "   ".join(f"TPR at {float(fpr):.0%} FPR {_value(tpr)}" for fpr, tpr in figures["tpr_at_fpr"].items()),
         "",
-        f"{'AUC':42}{'files':>6}{'cover':>7}  " + "".join(f"{name:21}" for name in NAMES),
+        f"{'AUC':42}{'files':>6}{'cover':>7}  " + "".join(f"{name:21}" for name in NAMES).rstrip(),
     ]
     for label, part in _slices(figures):
         cells = "".join(f"{_auc(part, name):21}" for name in NAMES)

@@ -20,6 +20,9 @@ CAVEATS = (
     "Only faces are judged; voice, text and backgrounds are not.",
     "The red of a map shows where the MRI branch sees traces of touching: an indication, not a mask of a forgery.",
 )
+LEGEND = (
+    "Thick: all methods together, rolling. Thin: single looks; dotted spatial, short dashes MRI, long dashes temporal."
+)
 
 
 def write_report(analyses: Sequence[Analysis], path: Path) -> None:
@@ -52,7 +55,11 @@ def _section(analysis: Analysis) -> str:
         f"<section><h2>{escape(found['file'])}</h2>"
         f'<p><span class="verdict {verdict}">{verdict}</span> p_fake {probability(found["p_fake"])}<br>'
         f"{escape(sentence(found['verdict'], found['reasons']))}</p>"
-        + (f"<h3>Over time</h3>{timeline_svg(analysis.timeline)}" if analysis.timeline else "")
+        + (
+            f'<h3>Over time</h3>{timeline_svg(analysis.timeline)}<p class="note">{LEGEND}</p>'
+            if analysis.timeline
+            else ""
+        )
         + _branches(found["branches"])
         + _tracks(found["tracks"])
         + _keyframes(analysis)

@@ -11,18 +11,17 @@ VERDICT_WORDS = {
 }
 REASON_WORDS = {
     "no_face": "no face was found",
-    "no_signal": "no picture arrives",
+    "no_frames": "there is no picture in it",
+    "no_evidence": "the last usable look is too long ago",
     "too_short": "too little of a face was seen",
-    "too_little_evidence": "too little usable evidence was seen",
+    "inconclusive": "the signs point neither way",
+    "part_of_the_time": "only a part of the video looks synthetic",
     "face_too_small": "the face is too small",
     "blurred": "the picture is blurred",
     "too_dark": "the face is too dark",
     "too_bright": "the face is too bright",
     "turned_away": "the face is turned away",
     "not_a_face": "what was tracked is probably not a face",
-    "low_quality": "the picture is too poor",
-    "branches_disagree": "the methods disagree",
-    "stale": "the last usable look is too long ago",
 }
 
 
