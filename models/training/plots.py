@@ -46,8 +46,9 @@ def plot_scores(labels: Sequence[int], p_fake: Sequence[float], path: Path) -> N
     figure, axes = _square("stated probability of fake", "files")
     truth, p = np.asarray(labels), np.asarray(p_fake, np.float64)
     edges = [step / 20 for step in range(21)]
-    axes.hist(p[truth == 0], edges, alpha=0.6, color=REAL_COLOUR, label=f"real ({int((truth == 0).sum())})")
-    axes.hist(p[truth == 1], edges, alpha=0.6, color=FAKE_COLOUR, label=f"fake ({int((truth == 1).sum())})")
+    parts = [p[truth == 0], p[truth == 1]]
+    names = [f"{name} ({len(part)})" for name, part in zip(("real", "fake"), parts, strict=True)]
+    axes.hist(parts, edges, color=[REAL_COLOUR, FAKE_COLOUR], label=names)
     _finish(figure, axes, path)
 
 
