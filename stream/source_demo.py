@@ -35,7 +35,7 @@ class DemoScene:
 
     def __init__(self, size_wh: tuple[int, int] = SIZE_WH, seed: int = 7) -> None:
         self.size_wh = size_wh
-        self._photo_rgb: Image = np.asarray(skimage.data.astronaut(), np.uint8)
+        self._photo_rgb: Image = np.asarray(skimage.data.astronaut(), np.uint8)  # type: ignore[no-untyped-call]
         self._rng = np.random.default_rng(seed)
         self._forgery = draw_forgery(np.random.default_rng(seed), "reconstruct")
         shape = (size_wh[1], size_wh[0], 3)
