@@ -64,7 +64,11 @@ def analyze_file(path: Path, name: str, method: str, engine: Engine, progress: P
         UnreadableFile: it is not a video or image.
     """
     frames = read_file(path, name)
-    return analyze(frames, engine, file=name, method=method, progress=progress, still=frames.is_image).to_json()
+
+    def seconds_done(done_s: float) -> None:
+        progress(min(1.0, done_s / frames.duration_s) if frames.duration_s else 0.0)
+
+    return analyze(frames, engine, file=name, method=method, progress=seconds_done, still=frames.is_image).to_json()
 
 
 @dataclass
