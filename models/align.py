@@ -14,7 +14,8 @@ TEMPLATE_XY = np.array(
 """Where the landmarks land in the aligned crop: left eye, right eye, nose, mouth corners, in image order."""
 
 SUPERSAMPLE_BELOW = 0.6
-"""Shrinking by more than this factor is done through a crop of twice the size, averaged down."""
+"""Shrinking by more than this factor is done through a larger crop, averaged down."""
+MAX_SUPERSAMPLE = 8
 
 
 def similarity_matrix(landmarks_xy: NDArray[np.float32], margin_px: int = 0) -> NDArray[np.float32]:
@@ -55,10 +56,11 @@ def align_face(
     size = CROP_SIZE + 2 * margin_px
     if warp_scale(matrix) >= SUPERSAMPLE_BELOW:
         return _warp(image_rgb, matrix, size)
-    return cv2.resize(_warp(image_rgb, matrix * 2, size * 2), (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    factor = min(MAX_SUPERSAMPLE, max(2, round(1 / warp_scale(matrix))))
+    large = _warp(image_rgb, matrix * factor, size * factor)
+    return np.asarray(cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _warp(image_rgb: NDArray[np.uint8], matrix: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
-    return cv2.warpAffine(  # type: ignore[return-value]
-        image_rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
+    warped = cv2.warpAffine(image_rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(warped, np.uint8)

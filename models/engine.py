@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from unmask.models.errors import WeightsError
 from unmask.models.mri import MriNet
 from unmask.models.mtcnn import Detection, FaceFinder
-from unmask.models.preprocess import spatial_input
+from unmask.models.preprocess import WINDOW_STEPS, spatial_input
 from unmask.models.runtime import Runner, open_runner, pick_device
 from unmask.models.spatial import SpatialNet
 from unmask.models.store import SHIPPED_DIR, load_calibration, load_into, read_manifest
-from unmask.models.temporal import FEATURE_COUNT, WINDOW_STEPS, TemporalNet
+from unmask.models.temporal import FEATURE_COUNT, TemporalNet
 
 BRANCHES = ("spatial", "mri", "temporal")
 MAX_BATCH = 16

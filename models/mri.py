@@ -82,9 +82,7 @@ class MapClassifier(nn.Module):
     def __init__(self, width: int = 24, dropout: float = 0.3) -> None:
         super().__init__()
         channels = [2, width, width * 2, width * 3, width * 4]
-        self.convolutions = nn.Sequential(
-            *[_strided(a, b) for a, b in zip(channels[:-1], channels[1:], strict=True)]
-        )
+        self.convolutions = nn.Sequential(*[_strided(a, b) for a, b in zip(channels[:-1], channels[1:], strict=True)])
         self.dropout = nn.Dropout(dropout)
         self.logit = nn.Linear(2 * channels[-1], 1)
 
@@ -118,7 +116,10 @@ class MriNet(nn.Module):
 
 def _smooth(width: int) -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(width, width, 3, padding=1, groups=width), nn.Conv2d(width, width, 1), nn.BatchNorm2d(width), nn.SiLU()
+        nn.Conv2d(width, width, 3, padding=1, groups=width),
+        nn.Conv2d(width, width, 1),
+        nn.BatchNorm2d(width),
+        nn.SiLU(),
     )
 
 

@@ -29,7 +29,9 @@ class PublishedGenerator(nn.Module):
                 for i, (a, b) in enumerate(zip(up_inputs, UP_CHANNELS, strict=True))
             ]
         )
-        self.final = nn.Sequential(nn.Upsample(scale_factor=2), nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(128, 3, 4, padding=1))
+        self.final = nn.Sequential(
+            nn.Upsample(scale_factor=2), nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(128, 3, 4, padding=1)
+        )
         self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -46,11 +48,13 @@ class PublishedGenerator(nn.Module):
 class PatchDiscriminator(nn.Module):
     """PatchGAN with a 70 px field of view on the map and the face side by side."""
 
-    def __init__(self, map_channels: int = 3) -> None:
+    def __init__(self, map_channels: int = 3, width: int = 64) -> None:
         super().__init__()
-        channels = (map_channels + 3, 64, 128, 256, 512)
+        channels = (map_channels + 3, width, 2 * width, 4 * width, 8 * width)
         steps = [_down(a, b, normalise=i > 0, dropout=0.0) for i, (a, b) in enumerate(zip(channels, channels[1:]))]  # noqa: B905
-        self.layers = nn.Sequential(*steps, nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(512, 1, 4, padding=1, bias=False))
+        self.layers = nn.Sequential(
+            *steps, nn.ZeroPad2d((1, 0, 1, 0)), nn.Conv2d(8 * width, 1, 4, padding=1, bias=False)
+        )
         self.apply(_initialise)
 
     def forward(self, maps: Tensor, images: Tensor) -> Tensor:

@@ -63,9 +63,7 @@ class FaceFinder:
         if boxes is None:
             return []
         return [
-            Detection(
-                np.asarray(box, np.float32) / scale, np.asarray(marks, np.float32) / scale, float(confidence)
-            )
+            Detection(np.asarray(box, np.float32) / scale, np.asarray(marks, np.float32) / scale, float(confidence))
             for box, confidence, marks in zip(boxes, confidences, points, strict=True)
         ]
 
@@ -87,8 +85,7 @@ class FaceFinder:
         batch = torch.from_numpy(patches).permute(0, 3, 1, 2).float().sub(127.5).mul(0.0078125)
         offsets, points, probabilities = (t.cpu().numpy() for t in self._mtcnn.onet(batch.to(self._device)))
         return [
-            _read_onet(square, offsets[i], points[i], float(probabilities[i, 1]))
-            for i, square in enumerate(squares)
+            _read_onet(square, offsets[i], points[i], float(probabilities[i, 1])) for i, square in enumerate(squares)
         ]
 
 

@@ -92,9 +92,7 @@ def load_state(name: str, folder: Path = SHIPPED_DIR) -> dict[str, Tensor]:
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
-def save_state(
-    name: str, state: dict[str, Tensor], about: dict[str, Any], folder: Path = SHIPPED_DIR
-) -> None:
+def save_state(name: str, state: dict[str, Tensor], about: dict[str, Any], folder: Path = SHIPPED_DIR) -> None:
     """Write tensors as fp16 safetensors and list them in the manifest.
 
     Args:

@@ -3,9 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-WINDOW_STEPS = 32
-WINDOW_HZ = 8.0
-"""The window: 32 steps on a grid of 8 Hz, 4 seconds, whatever the camera's rate."""
 SCALAR_COUNT = 10
 """Scalars per step, from `unmask.models.texture`."""
 FEATURE_COUNT = 1280 + SCALAR_COUNT

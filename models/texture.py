@@ -22,9 +22,7 @@ def luma_half(crop_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     return cv2.resize(grey, (CROP_SIZE // 2, CROP_SIZE // 2), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def crop_scalars(
-    crop_rgb: NDArray[np.uint8], scale: float, before: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
+def crop_scalars(crop_rgb: NDArray[np.uint8], scale: float, before: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """The ten scalars of one crop, each of order 1.
 
     Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 def upright_rgb(frame: VideoFrame) -> NDArray[np.uint8]:
     """The frame as an (h, w, 3) RGB array, turned by its display rotation."""
-    image_rgb = frame.to_ndarray(format="rgb24")
+    image_rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image_rgb, quarter_turns)) if quarter_turns else image_rgb
 

@@ -162,11 +162,11 @@ class _Collector:
         judgement = face.judge.update(pts_s, fused[0] if fused else None, quality.reliability, quality.reasons)
         face.alarmed |= judgement.state is VerdictState.MANIPULATED
         branches = {k: s.p_fake for k, s in reading.scores.items()}
-        self.timeline.append(
-            TimelinePoint(pts_s, reading.face.track, judgement.state, judgement.p_fake, branches)
-        )
+        self.timeline.append(TimelinePoint(pts_s, reading.face.track, judgement.state, judgement.p_fake, branches))
         if fused and quality.reliability > 0:
-            self._keep(Keyframe(pts_s, reading.face.track, reading.crop_rgb, _bytes(reading.mri_map), sigmoid(fused[0])))
+            self._keep(
+                Keyframe(pts_s, reading.face.track, reading.crop_rgb, _bytes(reading.mri_map), sigmoid(fused[0]))
+            )
 
     def _keep(self, keyframe: Keyframe) -> None:
         """The most forged-looking frames, at least half a second apart."""
@@ -238,8 +238,6 @@ def analyze(
     )
 
 
-
-
 def _conclude(number: int, face: _Face, detector: Detector, still: bool) -> TrackResult:
     """Average each branch's log-odds over the usable frames, weighted by reliability, then fuse."""
     fused = detector.fuse(_average(face.usable))
@@ -256,7 +254,14 @@ def _conclude(number: int, face: _Face, detector: Detector, still: bool) -> Trac
     else:
         reasons += sorted(face.reasons, key=lambda r: -face.reasons[r]) or ["too_short"]
     return TrackResult(
-        number, verdict, p_fake, face.times[0], face.times[-1], len(face.times), fused[1] if fused else {}, tuple(reasons)
+        number,
+        verdict,
+        p_fake,
+        face.times[0],
+        face.times[-1],
+        len(face.times),
+        fused[1] if fused else {},
+        tuple(reasons),
     )
 
 

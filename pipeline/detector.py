@@ -24,13 +24,18 @@ TEMPORAL_MAX_AGE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One face in one frame with everything seen of it, before any averaging over time."""
+    """One face in one frame with everything seen of it, before any averaging over time.
+
+    Attributes:
+        features: (1290,) what went into the temporal window, None when this frame was not needed for it.
+    """
 
     face: Face
     crop_rgb: NDArray[np.uint8]
     quality: Quality
     scores: dict[str, Score]
     mri_map: NDArray[np.float32] | None
+    features: NDArray[np.float32] | None
 
 
 @dataclass
@@ -85,11 +90,9 @@ class Detector:
         memory = self._memory.get(track)
         if memory is None or memory.mri_map is None:
             return None
-        return np.clip(memory.mri_map * 255 + 0.5, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(memory.mri_map * 255 + 0.5, 0, 255), np.uint8)
 
-    def _reading(
-        self, frame: Frame, face: Face, crop_rgb: NDArray[np.uint8], scored: CropScores, i: int
-    ) -> Reading:
+    def _reading(self, frame: Frame, face: Face, crop_rgb: NDArray[np.uint8], scored: CropScores, i: int) -> Reading:
         memory = self._memory.setdefault(face.track, _Memory(Judge(self._judging)))
         memory.seen_s = frame.pts_s
         memory.mri_map = None if scored.maps is None else scored.maps[i]
@@ -100,12 +103,13 @@ class Detector:
         if scored.mri is not None:
             scores["mri"] = calibrate("mri", float(scored.mri[i]), frame.pts_s, calibration)
         quality = measure_quality(crop_rgb, face)
+        features = None
         if scored.embeddings is not None and quality.reliability > 0 and memory.window.wants(frame.pts_s):
-            self._watch(memory, frame.pts_s, face, crop_rgb, scored.embeddings[i])
+            features = self._watch(memory, frame.pts_s, face, crop_rgb, scored.embeddings[i])
         temporal = memory.temporal
         if temporal is not None and frame.pts_s - temporal.pts_s <= TEMPORAL_MAX_AGE_S:
             scores["temporal"] = temporal
-        return Reading(face, crop_rgb, quality, scores, memory.mri_map)
+        return Reading(face, crop_rgb, quality, scores, memory.mri_map, features)
 
     def _watch(
         self,
@@ -114,18 +118,20 @@ class Detector:
         face: Face,
         crop_rgb: NDArray[np.uint8],
         embedding: NDArray[np.float32],
-    ) -> None:
-        """Add a frame to the window and judge the window."""
+    ) -> NDArray[np.float32]:
+        """Add a frame to the window and judge the window; returns the frame's features."""
         before = memory.luma if memory.window.continues(pts_s) else None
         scalars = crop_scalars(crop_rgb, warp_scale(similarity_matrix(face.landmarks_xy)), before)
         memory.luma = luma_half(crop_rgb)
-        memory.window.push(pts_s, np.concatenate([embedding, scalars]))
+        features = np.concatenate([embedding, scalars])
+        memory.window.push(pts_s, features)
         memory.temporal = None
         window = memory.window.resampled()
         if window is not None:
             logits = self._engine.score_windows(window[0][None], window[1][None])
             if logits is not None:
                 memory.temporal = calibrate("temporal", float(logits[0]), pts_s, self._engine.calibration)
+        return features
 
     def _judge(self, frame: Frame, reading: Reading, started_s: float, found_s: float) -> Verdict:
         fused = self.fuse(reading.scores)

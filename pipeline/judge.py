@@ -71,9 +71,7 @@ class Judge:
         self._suspicious = _Latch(s.suspicious_at, s.suspicious_dwell_s, s.suspicious_off, s.suspicious_off_s)
         self._manipulated = _Latch(s.manipulated_at, s.manipulated_dwell_s, s.manipulated_off, s.manipulated_off_s)
 
-    def update(
-        self, pts_s: float, logit: float | None, reliability: float, reasons: tuple[str, ...] = ()
-    ) -> Judgement:
+    def update(self, pts_s: float, logit: float | None, reliability: float, reasons: tuple[str, ...] = ()) -> Judgement:
         """Take one frame's fused log-odds.
 
         Args:

@@ -17,6 +17,11 @@ from unmask.pipeline.types import Face, Frame
 
 Floats = NDArray[np.float32]
 
+FOLLOW_IOU = 0.4
+"""A followed box that moved away further than this from where it was expected is not the same face."""
+DOUBLE_IOU = 0.6
+"""Two tracks that overlap so much follow one face."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrackSettings:
@@ -71,7 +76,8 @@ class _Track:
         if 0 < step_s < 0.5:
             speed = (found.box_xyxy - self.box) / np.float32(step_s)
             self.velocity = (0.5 * self.velocity + 0.5 * speed).astype(np.float32)
-        self.landmarks = smooth_landmarks(self.landmarks, found.landmarks_xy, float(found.box_xyxy[2] - found.box_xyxy[0]))
+        face_px = float(found.box_xyxy[2] - found.box_xyxy[0])
+        self.landmarks = smooth_landmarks(self.landmarks, found.landmarks_xy, face_px)
         self.box, self.confidence, self.seen_s = found.box_xyxy, found.confidence, pts_s
 
 
@@ -120,7 +126,8 @@ class FaceTracker:
         recent = [t for t in self._tracks if frame.pts_s - t.seen_s < 0.5]
         boxes = np.array([t.predicted(frame.pts_s) for t in recent], np.float32).reshape(-1, 4)
         for track, old, found in zip(recent, boxes, self._finder.refine_faces(frame.image_rgb, boxes), strict=True):
-            if found.confidence >= self._settings.keep_confidence and iou_matrix(old[None], found.box_xyxy[None])[0, 0] > 0.4:
+            overlap = float(iou_matrix(old[None], found.box_xyxy[None])[0, 0])
+            if found.confidence >= self._settings.keep_confidence and overlap > FOLLOW_IOU:
                 track.see(found, frame.pts_s)
             else:
                 track.confidence = min(track.confidence, found.confidence)
@@ -131,7 +138,7 @@ class FaceTracker:
         kept: list[_Track] = []
         for track in sorted(self._tracks, key=lambda t: t.number):
             overlaps = iou_matrix(track.box[None], np.array([t.box for t in kept], np.float32).reshape(-1, 4))
-            if not (overlaps > 0.6).any():
+            if not (overlaps > DOUBLE_IOU).any():
                 kept.append(track)
         self._tracks = kept
 

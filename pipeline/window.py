@@ -5,9 +5,9 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.models.temporal import WINDOW_HZ, WINDOW_STEPS
+from unmask.models.preprocess import WINDOW_STEPS, temporal_input
 
-MIN_STEP_S = 0.1
+MIN_STEP_S = 0.095
 """Features come at most this often; frames in between add nothing to an 8 Hz grid."""
 MAX_GAP_S = 1.0
 """A longer gap empties the window."""
@@ -46,9 +46,5 @@ class FeatureWindow:
         if not self._entries:
             return None
         times = np.array([t for t, _ in self._entries])
-        grid = times[-1] - np.arange(WINDOW_STEPS)[::-1] / WINDOW_HZ
-        nearest = np.abs(times[None] - grid[:, None]).argmin(1)
-        mask = (np.abs(times[nearest] - grid) <= 0.5 / WINDOW_HZ + 1e-6).astype(np.float32)
-        if mask.sum() < MIN_VALID_STEPS:
-            return None
-        return np.stack([self._entries[i][1] for i in nearest]), mask
+        features, mask = temporal_input(times, np.stack([row for _, row in self._entries]))
+        return (features, mask) if mask.sum() >= MIN_VALID_STEPS else None

@@ -104,14 +104,15 @@ def encode_h264(images_rgb: list[Image], crf: int, fps: int = 25) -> list[Image]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image_rgb, format="rgb24")))
         container.mux(stream.encode())
     buffer.seek(0)
-    with av.open(buffer) as container:
-        container.streams.video[0].codec_context.thread_count = 1
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with av.open(buffer, "r") as encoded:
+        encoded.streams.video[0].codec_context.thread_count = 1
+        return [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in encoded.decode(video=0)]
 
 
 def _jpeg(image_rgb: Image, quality: int) -> Image:
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _resize(image_rgb: Image, side: int, interpolation: int) -> Image:

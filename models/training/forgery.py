@@ -136,7 +136,9 @@ class Forgery:
 def draw_forgery(rng: np.random.Generator, family: str | None = None) -> Forgery:
     """Draw a recipe; the family follows `FAMILIES` unless it is named."""
     family = family or str(rng.choice(list(FAMILIES), p=list(FAMILIES.values())))
-    low_resolution = family in ("reconstruct", "whole") or (family in ("cross_identity", "organ") and rng.random() < 0.5)
+    low_resolution = family in ("reconstruct", "whole") or (
+        family in ("cross_identity", "organ") and rng.random() < 0.5
+    )
     on_target = family == "self_blend" and rng.random() < 0.5
     steps = int(rng.integers(4, 9))
     return Forgery(

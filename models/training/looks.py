@@ -41,7 +41,7 @@ class ColourShift:
             out = np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
         if any(self.rgb) or self.contrast != 1 or self.gamma != 1:
             levels = np.arange(256, dtype=np.float32)[:, None]
-            curve = (np.clip((levels - 128) * self.contrast + 128 + np.array(self.rgb, np.float32), 0, 255) / 255)
+            curve = np.clip((levels - 128) * self.contrast + 128 + np.array(self.rgb, np.float32), 0, 255) / 255
             table = (255 * curve**self.gamma + 0.5).astype(np.uint8)
             out = np.asarray(cv2.LUT(out, table.reshape(256, 1, 3)), np.uint8)
         return out

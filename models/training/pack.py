@@ -59,8 +59,12 @@ class Pack:
     rows: list[PackedFace]
 
 
-def write_pack(images: Iterable[tuple[Path, str, str]], clips: Iterable[tuple[Path, str, str]], out: Path,
-               progress: Progress | None = None) -> int:
+def write_pack(
+    images: Iterable[tuple[Path, str, str]],
+    clips: Iterable[tuple[Path, str, str]],
+    out: Path,
+    progress: Progress | None = None,
+) -> int:
     """Find, align and pack the faces of photographs and clips.
 
     Args:

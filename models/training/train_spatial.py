@@ -1,7 +1,5 @@
 """Trains the spatial branch on pairs of genuine faces and their own forgeries."""
 
-import multiprocessing
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from unmask.models.training.loop import Run, Schedule, WeightAverage
 from unmask.models.training.metrics import auc
 from unmask.models.training.pack import read_pack
 from unmask.models.training.pairs import Pair, PairMaker, split_groups
+from unmask.models.training.workers import worker_batches
 
 LABEL_SMOOTHING = 0.05
 VALIDATION_PAIRS = 120
@@ -72,39 +71,15 @@ def train_spatial(pack_folder: Path, out: Path, start: dict[str, Tensor], recipe
         logits, _ = net(images)
         loss = binary_cross_entropy_with_logits(logits, labels * (1 - 2 * LABEL_SMOOTHING) + LABEL_SMOOTHING)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 5.0)
         optimizer.step()
         return {"loss": loss.item(), "accuracy": ((logits > 0) == (labels > 0.5)).float().mean().item()}
 
-    batches = worker_batches(pack_folder, groups, recipe.seed, recipe.pairs_per_batch, run.step)
-    run.train(batches, step, lambda state: _validate(state, validation), recipe.validate_every)
+    with worker_batches(pack_folder, groups, recipe.seed, recipe.pairs_per_batch, run.step, to_batch) as batches:
+        run.train(batches, step, lambda state: _validate(state, validation), recipe.validate_every)
     torch.save(run.average.state, out / "average.pt")
     return out / "average.pt"
-
-
-def worker_batches(
-    pack_folder: Path, groups: set[str], seed: int, size: int, start: int
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Inputs (2 * size, 3, 224, 224) and labels (2 * size,), made by one worker process, two batches ahead."""
-    context = multiprocessing.get_context("fork")
-    queue: multiprocessing.Queue[tuple[NDArray[np.float32], NDArray[np.float32]]] = context.Queue(2)  # type: ignore[assignment]
-    process = context.Process(target=_produce, args=(pack_folder, groups, seed, size, start, queue), daemon=True)
-    process.start()
-    try:
-        while True:
-            yield queue.get(timeout=120)
-    finally:
-        process.terminate()
-        process.join(10)
-
-
-def _produce(pack_folder: Path, groups: set[str], seed: int, size: int, start: int, queue) -> None:  # type: ignore[no-untyped-def]
-    import cv2
-
-    cv2.setNumThreads(1)
-    for pairs in PairMaker(read_pack(pack_folder), groups, seed).batches(size, start):
-        queue.put(to_batch(pairs))
 
 
 def to_batch(pairs: list[Pair]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

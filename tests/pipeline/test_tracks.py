@@ -1,0 +1,121 @@
+"""Tracking: numbers are kept along a face, never reused, and end at a cut."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.build import detection, frame
+from unmask.models.mtcnn import Detection
+from unmask.pipeline.tracks import FaceTracker, iou_matrix, match_boxes, smooth_landmarks
+
+GREY = np.full((480, 640, 3), 120, np.uint8)
+
+
+class ScriptedFinder:
+    """Finds what the script of the test says, and counts how it was asked."""
+
+    def __init__(self) -> None:
+        self.faces: list[Detection] = []
+        self.searches = 0
+
+    def find_faces(self, image_rgb: NDArray[np.uint8], long_side: int, min_face_px: int) -> list[Detection]:
+        self.searches += 1
+        return list(self.faces)
+
+    def refine_faces(self, image_rgb: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> list[Detection]:
+        found = []
+        for box in boxes_xyxy:
+            overlaps = iou_matrix(box[None], np.array([f.box_xyxy for f in self.faces]).reshape(-1, 4))
+            best = int(overlaps.argmax()) if overlaps.size and overlaps.max() > 0.3 else -1
+            found.append(self.faces[best] if best >= 0 else Detection(box, np.zeros((5, 2), np.float32), 0.05))
+        return found
+
+
+def test_no_face_no_track() -> None:
+    assert FaceTracker(ScriptedFinder()).update(frame(GREY)) == []
+
+
+def test_a_face_keeps_its_number_while_it_moves() -> None:
+    finder = ScriptedFinder()
+    tracker = FaceTracker(finder)
+    numbers = set()
+    for i in range(50):
+        finder.faces = [detection(100 + 3 * i)]
+        numbers |= {f.track for f in tracker.update(frame(GREY, i / 25))}
+
+    assert numbers == {1}
+    assert finder.searches < 10
+
+
+def test_two_faces_have_two_numbers_largest_first() -> None:
+    finder = ScriptedFinder()
+    finder.faces = [detection(50, size=60), detection(300, size=120)]
+    faces = FaceTracker(finder).update(frame(GREY))
+
+    assert [f.box_xyxy[2] - f.box_xyxy[0] for f in faces] == [120, 60]
+    assert len({f.track for f in faces}) == 2
+
+
+def test_a_face_that_went_away_comes_back_under_a_new_number() -> None:
+    finder = ScriptedFinder()
+    tracker = FaceTracker(finder)
+    finder.faces = [detection()]
+    assert [f.track for f in tracker.update(frame(GREY, 0.0))] == [1]
+    finder.faces = []
+    for i in range(1, 40):
+        assert tracker.update(frame(GREY, i / 20)) == []
+    finder.faces = [detection()]
+    later = [f.track for i in range(40, 60) for f in tracker.update(frame(GREY, i / 20))]
+
+    assert set(later) == {2}
+
+
+def test_a_cut_of_the_scene_ends_the_track() -> None:
+    finder = ScriptedFinder()
+    finder.faces = [detection()]
+    tracker = FaceTracker(finder)
+    tracker.update(frame(GREY, 0.0))
+    tracker.update(frame(GREY, 0.04))
+
+    assert [f.track for f in tracker.update(frame(np.full_like(GREY, 220), 0.08))] == [2]
+
+
+def test_a_doubtful_find_starts_no_track() -> None:
+    finder = ScriptedFinder()
+    finder.faces = [detection(confidence=0.75)]
+
+    assert FaceTracker(finder).update(frame(GREY)) == []
+
+
+def test_time_running_backwards_starts_afresh() -> None:
+    finder = ScriptedFinder()
+    finder.faces = [detection()]
+    tracker = FaceTracker(finder)
+    tracker.update(frame(GREY, 10.0))
+
+    assert [f.track for f in tracker.update(frame(GREY, 1.0))] == [2]
+
+
+def test_iou_of_nothing_is_empty() -> None:
+    assert iou_matrix(np.empty((0, 4), np.float32), np.empty((3, 4), np.float32)).shape == (0, 3)
+
+
+def test_iou_by_hand() -> None:
+    a = np.array([[0, 0, 10, 10]], np.float32)
+    b = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
+
+    assert iou_matrix(a, b)[0] == pytest.approx([1.0, 1 / 3, 0.0])
+
+
+def test_matching_takes_the_best_pairs_first_and_each_once() -> None:
+    a = np.array([[0, 0, 10, 10], [1, 0, 11, 10]], np.float32)
+    b = np.array([[1, 0, 11, 10]], np.float32)
+
+    assert match_boxes(a, b, 0.3) == {1: 0}
+
+
+def test_landmarks_follow_a_jump_and_average_a_tremble() -> None:
+    before = np.zeros((5, 2), np.float32)
+
+    assert smooth_landmarks(before, before + 50, 100.0) == pytest.approx(before + 50)
+    assert smooth_landmarks(before, before + 1, 100.0)[0, 0] == pytest.approx(0.55, abs=0.02)
