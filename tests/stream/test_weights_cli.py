@@ -34,7 +34,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         def do_GET(self) -> None:
             if self.path == "/away.safetensors":
                 self.send_response(302)
-                self.send_header("Location", f"http://127.0.0.1:{self.server.server_address[1]}/good.safetensors")
+                self.send_header("Location", f"http://{self.headers['Host']}/good.safetensors")
                 self.end_headers()
             elif self.path == "/good.safetensors":
                 self.send_response(200)
