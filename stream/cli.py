@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from unmask.models.errors import UnmaskError
-from unmask.stream import cli_files, cli_live, cli_tools
+from unmask.stream import cli_files, cli_live, cli_tools, cli_train
 
 INTERRUPTED = 130
 
@@ -24,7 +24,7 @@ app.command("serve", epilog=cli_live.SERVE_EXAMPLES)(cli_live.serve)
 app.command("watch", epilog=cli_live.WATCH_EXAMPLES)(cli_live.watch)
 app.command("analyze", epilog=cli_files.ANALYZE_EXAMPLES)(cli_files.analyze)
 app.command("evaluate", epilog=cli_files.EVALUATE_EXAMPLES)(cli_files.evaluate)
-app.add_typer(cli_tools.train, name="train")
+app.add_typer(cli_train.train, name="train")
 app.add_typer(cli_tools.weights, name="weights")
 app.command("doctor")(cli_tools.doctor)
 

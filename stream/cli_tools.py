@@ -1,50 +1,13 @@
-"""The commands around the networks and the machine: `unmask train`, `unmask weights` and `unmask doctor`."""
+"""The commands around the weights and the machine: `unmask weights` and `unmask doctor`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unmask.pipeline.errors import UsageError
-
-train = typer.Typer(no_args_is_help=True, help="Train a branch or fit the calibration; resumable, with curves.")
 weights = typer.Typer(no_args_is_help=True, help="List, verify and fetch weights.")
 
-PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-Arguments = Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]", help="See `--help` of each trainer.")]
 WeightsDir = Annotated[Path | None, typer.Option("--weights-dir", help="Another folder than the shipped one.")]
-
-
-def _train(name: str, arguments: list[str] | None) -> None:
-    try:
-        from unmask.models.training.cli import run_trainer
-    except ModuleNotFoundError as error:
-        raise UsageError(f"training needs {error.name}: install unmask[train]") from None
-    raise typer.Exit(run_trainer(name, arguments or []))
-
-
-@train.command("spatial", context_settings=PASS_ON)
-def train_spatial(arguments: Arguments = None) -> None:
-    """Train the spatial branch on genuine faces and forgeries made from them."""
-    _train("spatial", arguments)
-
-
-@train.command("mri", context_settings=PASS_ON)
-def train_mri(arguments: Arguments = None) -> None:
-    """Train the MRI branch: the map of what was touched, and its classifier."""
-    _train("mri", arguments)
-
-
-@train.command("temporal", context_settings=PASS_ON)
-def train_temporal(arguments: Arguments = None) -> None:
-    """Train the temporal branch on short sequences of faces."""
-    _train("temporal", arguments)
-
-
-@train.command("calibration", context_settings=PASS_ON)
-def train_calibration(arguments: Arguments = None) -> None:
-    """Fit the temperature and bias of every branch on degraded validation data."""
-    _train("calibration", arguments)
 
 
 @weights.command("list")

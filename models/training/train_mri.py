@@ -115,8 +115,10 @@ class GanStep:
         return float(loss.item())
 
 
-def train_generator(pack_folder: Path, out: Path, backbone: dict[str, Tensor], recipe: MriRecipe) -> dict[str, Tensor]:
-    """Train the generator, resuming from `out`; returns its averaged weights.
+def train_generator(
+    pack_folder: Path, out: Path, backbone: dict[str, Tensor], recipe: MriRecipe
+) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Train the generator, resuming from `out`; returns its averaged weights and the last validation.
 
     Args:
         backbone: weights of a spatial backbone to start the encoder from (efficientnet-pytorch's names).
@@ -146,7 +148,7 @@ def train_generator(pack_folder: Path, out: Path, backbone: dict[str, Tensor], r
             batches, GanStep(generator, optimizer, recipe), lambda s: _validate(s, validation, out),
             recipe.validate_every,
         )  # fmt: skip
-    return run.average.state
+    return run.average.state, run.curve[-1]
 
 
 def split_three(pack: Pack, recipe: MriRecipe) -> tuple[set[str], set[str], set[str]]:

@@ -36,7 +36,9 @@ class SpatialRecipe:
     seed: int = 1
 
 
-def train_spatial(pack_folder: Path, out: Path, start: dict[str, Tensor], recipe: SpatialRecipe) -> Path:
+def train_spatial(
+    pack_folder: Path, out: Path, start: dict[str, Tensor], recipe: SpatialRecipe
+) -> tuple[dict[str, Tensor], dict[str, float]]:
     """Train, resuming from `out` when it holds a checkpoint.
 
     Args:
@@ -45,7 +47,7 @@ def train_spatial(pack_folder: Path, out: Path, start: dict[str, Tensor], recipe
         start: state dict of a `SpatialNet` to start from.
 
     Returns:
-        Path of the averaged weights, `out/average.pt`.
+        Averaged weights and the last validation.
     """
     net = SpatialNet()
     net.load_state_dict(start)
@@ -78,8 +80,7 @@ def train_spatial(pack_folder: Path, out: Path, start: dict[str, Tensor], recipe
 
     with worker_batches(pack_folder, groups, recipe.seed, recipe.pairs_per_batch, run.step, to_batch) as batches:
         run.train(batches, step, lambda state: _validate(state, validation), recipe.validate_every)
-    torch.save(run.average.state, out / "average.pt")
-    return out / "average.pt"
+    return run.average.state, run.curve[-1]
 
 
 def to_batch(pairs: list[Pair]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

