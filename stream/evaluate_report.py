@@ -37,7 +37,8 @@ def table(figures: dict[str, Any], out: Path) -> str:
     for label, part in _slices(figures):
         cells = "".join(f"{_auc(part, name):21}" for name in NAMES)
         lines.append(f"{label[:41]:42}{part['n']:>6}{_share(part['coverage']):>7}  {cells}".rstrip())
-    return "\n".join([*lines, "", f"Written to {out}: report.html, metrics.json, scores.csv and plots."])
+    written = [name for name in ("report.html", "metrics.json", "scores.csv", *PLOTS) if (out / name).is_file()]
+    return "\n".join([*lines, "", f"In {out}: {', '.join(written)}"])
 
 
 def write_report(figures: dict[str, Any], scored: Sequence[Scored], out: Path) -> None:
