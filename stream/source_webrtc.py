@@ -20,7 +20,7 @@ from unmask.stream.source_base import SourceStats, StateListener, SteadyClock
 log = logging.getLogger(__name__)
 
 NO_MEDIA_S = 3.0
-GIVE_UP_S = 15.0
+GIVE_UP_S = 10.0
 CLOSE_TIMEOUT_S = 5.0
 MAX_PIXELS = 4096 * 2304
 NO_MEDIA = "no_media: the publisher is connected but sends no picture"

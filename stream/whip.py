@@ -1,12 +1,14 @@
 """WebRTC over HTTP: WHIP (RFC 9725) publishes a stream, WHEP shows one; every connection is owned and bounded."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import cv2
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 NEGOTIATION_TIMEOUT_S = 8.0
 CONNECT_TIMEOUT_S = 15.0
+REPORT_EVERY_S = 2.0
+SILENT_S = 10.0
 MAX_SDP_BYTES = 65_536
 MAX_SENT_WIDTH = 1280
 VIDEO_CLOCK = 90_000
@@ -65,13 +69,18 @@ class _Viewer:
     id: str
     stream: RunningStream
     peer: RTCPeerConnection
+    track: "FrameTrack"
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
 
 class FrameTrack(MediaStreamTrack):
-    """The analysed frames of a stream as a WebRTC track: newest wins, nothing is queued."""
+    """The analysed frames of a stream as a WebRTC track: newest wins, nothing is queued.
+
+    Attributes:
+        sent_s: `time.monotonic()` of the newest frame handed over, at first of its own start.
+    """
 
     kind = "video"
 
@@ -79,7 +88,7 @@ class FrameTrack(MediaStreamTrack):
         super().__init__()
         self._tap = tap
         self._seq = -1
-        self._start_s = time.monotonic()
+        self._start_s = self.sent_s = time.monotonic()
         self._last_pts = -1
 
     async def recv(self) -> VideoFrame:
@@ -95,6 +104,7 @@ class FrameTrack(MediaStreamTrack):
         self._seq = frame.seq
         picture = await asyncio.to_thread(_to_picture, frame.image_rgb)
         self._last_pts = max(self._last_pts + 1, int((time.monotonic() - self._start_s) * VIDEO_CLOCK))
+        self.sent_s = time.monotonic()
         picture.pts, picture.time_base = self._last_pts, Fraction(1, VIDEO_CLOCK)
         return picture
 
@@ -154,10 +164,11 @@ class Peers:
         self._check(offer, "recvonly", "sendrecv")
         if len(self._viewers) >= self._max_viewers:
             raise TooManyViewers(f"this server shows streams to at most {self._max_viewers} viewers at a time")
-        viewer = _Viewer(secrets.token_urlsafe(16), stream, self._peer())
+        viewer = _Viewer(secrets.token_urlsafe(16), stream, self._peer(), FrameTrack(stream.tap))
         self._viewers[viewer.id] = viewer
         viewer.peer.on("connectionstatechange", lambda: _follow(viewer))
-        viewer.peer.addTrack(FrameTrack(stream.tap))
+        viewer.track.on("ended", viewer.finished.set)
+        viewer.peer.addTrack(viewer.track)
         viewer.task = asyncio.create_task(self._attend(viewer), name=f"viewer of {stream.name}")
         try:
             return Answer(viewer.id, await _negotiate(viewer.peer, offer))
@@ -204,7 +215,10 @@ class Peers:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await viewer.connected.wait()
-            await viewer.finished.wait()
+            while not viewer.finished.is_set() and await _watches(viewer):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(REPORT_EVERY_S):
+                        await viewer.finished.wait()
         except TimeoutError:
             log.info("a viewer of %s did not connect within %.0f s", viewer.stream.name, CONNECT_TIMEOUT_S)
         finally:
@@ -227,6 +241,14 @@ def _follow(viewer: _Viewer) -> None:
     elif state in ("failed", "closed"):
         viewer.connected.set()
         viewer.finished.set()
+
+
+async def _watches(viewer: _Viewer) -> bool:
+    """Whether the viewer acknowledges what is sent; one that is gone falls silent."""
+    if time.monotonic() - viewer.track.sent_s > REPORT_EVERY_S:
+        return True
+    heard = [row.timestamp for row in (await viewer.peer.getStats()).values() if row.type == "remote-inbound-rtp"]
+    return not heard or (datetime.now(UTC) - max(heard)).total_seconds() < SILENT_S
 
 
 async def _negotiate(peer: RTCPeerConnection, offer: str) -> str:
