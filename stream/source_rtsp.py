@@ -21,7 +21,7 @@ PROBES = ({"probesize": "100000", "analyzeduration": "300000"}, {"probesize": "5
 OPTIONS = {
     "rtsp_transport": "tcp",
     "allowed_media_types": "video",
-    "timeout": str(int(OPEN_S * 1e6)),
+    "timeout": str(int(2 * OPEN_S * 1e6)),
     "fflags": "discardcorrupt",
     "flags": "low_delay",
     "max_delay": "0",
@@ -69,9 +69,12 @@ def source_error(error: av.FFmpegError, where: str) -> SourceError:
 def _open(url: str, where: str, stop: threading.Event) -> InputContainer:
     """Opens with the small probe, and with the large one where that does not tell what the video is."""
     for probe in PROBES:
+        started_s = time.monotonic()
         try:
             container = av.open(url, options={**OPTIONS, **probe}, timeout=(OPEN_S, READ_S))
         except av.error.InvalidDataError:
+            if time.monotonic() - started_s >= OPEN_S:
+                raise SourceLost(f"{where} does not answer in time", "timeout") from None
             if probe is PROBES[-1] or stop.is_set():
                 raise
             continue

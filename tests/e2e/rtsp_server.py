@@ -6,6 +6,7 @@ Serves rtsp://127.0.0.1:PORT/face and writes `ready` once it listens.
 
 import argparse
 import sys
+from typing import Any
 
 import gi
 
@@ -16,7 +17,7 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 LAUNCH = "( filesrc location={clip} ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 )"
 
 
-def demand_password(server, factory, user: str, password: str) -> None:
+def demand_password(server: Any, factory: Any, user: str, password: str) -> None:
     """Lets only this user see the stream."""
     auth = GstRtspServer.RTSPAuth()
     token = GstRtspServer.RTSPToken()

@@ -1,0 +1,94 @@
+"""RTSP without a camera: typed errors, silent servers, no credentials in messages."""
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import av
+import pytest
+
+from unmask.pipeline.errors import SourceLost, SourceRefused
+from unmask.stream import source_rtsp
+from unmask.stream.source_rtsp import rtsp_capture, source_error
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """The port of a server that accepts and never says a word."""
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+
+        def accept() -> None:
+            try:
+                while True:
+                    held.append(server.accept()[0])
+            except OSError:
+                return
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+    for connection in held:
+        connection.close()
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (av.error.HTTPUnauthorizedError, SourceRefused, "auth_failed"),
+        (av.error.HTTPForbiddenError, SourceRefused, "auth_failed"),
+        (av.error.HTTPNotFoundError, SourceRefused, "not_found"),
+        (av.error.ExitError, SourceLost, "timeout"),
+        (av.error.TimeoutError, SourceLost, "timeout"),
+        (av.error.InvalidDataError, SourceLost, "codec_unsupported"),
+        (av.error.ConnectionRefusedError, SourceLost, "connection_failed"),
+        (av.error.EOFError, SourceLost, "connection_failed"),
+        (av.error.OSError, SourceLost, "connection_failed"),
+    ],
+)
+def test_every_failure_has_a_code_and_no_credentials(
+    error: type[av.FFmpegError], kind: type[Exception], code: str
+) -> None:
+    """FFmpeg's own message holds the whole address; ours does not."""
+    raised = source_error(error(1, "failed", "rtsp://bob:secret@camera/1"), "rtsp://camera/1")
+
+    assert type(raised) is kind
+    assert raised.code == code
+    assert "secret" not in str(raised)
+
+
+def test_a_failure_of_a_secure_address_is_one_of_tls() -> None:
+    """Where FFmpeg only says that something went wrong."""
+    assert source_error(av.error.OSError(5, "Input/output error"), "rtsps://camera/1").code == "tls"
+
+
+def test_nobody_listening_is_a_failed_connection() -> None:
+    """And the error's history holds no address with a password either."""
+    capture = rtsp_capture(f"rtsp://bob:secret@127.0.0.1:{free_port()}/1")
+
+    with pytest.raises(SourceLost) as lost:
+        next(capture(threading.Event()))
+
+    assert lost.value.code == "connection_failed"
+    assert lost.value.__suppress_context__
+    assert "secret" not in str(lost.value)
+
+
+def test_a_server_that_says_nothing_is_a_timeout(silent_server: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a hang."""
+    monkeypatch.setattr(source_rtsp, "OPEN_S", 0.3)
+
+    with pytest.raises(SourceLost) as lost:
+        next(rtsp_capture(f"rtsp://127.0.0.1:{silent_server}/1")(threading.Event()))
+
+    assert lost.value.code == "timeout"
