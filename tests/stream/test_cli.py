@@ -9,7 +9,7 @@ import pytest
 
 from unmask.models.errors import DeviceError, UnmaskError, WeightsError
 from unmask.pipeline.errors import InputError, UsageError
-from unmask.stream import cli, cli_tools
+from unmask.stream import cli
 
 COMMANDS = ("serve", "watch", "analyze", "evaluate", "train", "weights", "doctor")
 README = Path(__file__).parents[2] / "README.md"
@@ -112,13 +112,16 @@ def test_an_interruption_ends_quietly_with_130(
     assert "".join(capsys.readouterr()) == ""
 
 
-def test_trainers_get_their_options_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line knows the names of the trainers, not their options."""
-    calls: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(cli_tools, "_train", lambda name, arguments: calls.append((name, arguments)))
+def test_training_says_its_order_and_needs_something_to_train_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every step is a command; packing nothing is wrong usage."""
+    assert run("train", "--help") == 0
+    page = capsys.readouterr().out
+    assert all(step in page for step in ("pack", "spatial", "mri", "temporal", "calibration"))
 
-    assert run("train", "mri", "--steps", "5", "--help") == 0
-    assert calls == [("mri", ["--steps", "5", "--help"])]
+    assert run("train", "pack", "--out", str(tmp_path / "pack")) == 2
+    assert "name at least one folder" in capsys.readouterr().err
 
 
 def test_every_command_of_the_readme_exists(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,8 +131,6 @@ def test_every_command_of_the_readme_exists(capsys: pytest.CaptureFixture[str]) 
     for line in lines:
         words = line.split()
         path = words[:2] if words[0] in ("weights", "train") else words[:1]
-        if path[0] == "train":
-            continue
         assert run(*path, "--help") == 0, line
         page = capsys.readouterr().out
         for option in re.findall(r"--[a-z-]+", line):
