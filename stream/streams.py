@@ -215,7 +215,8 @@ class Streams:
             self._state(stream, state, reason)
 
     def _state(self, stream: RunningStream, state: StreamState, reason: str) -> None:
-        if self._streams.get(stream.name) is not stream or stream.state is StreamState.ENDED:
+        over = stream.state is StreamState.ENDED and state is not StreamState.ENDED
+        if over or self._streams.get(stream.name) is not stream:
             return
         stream.state, stream.reason, stream.since = state, reason, datetime.now(UTC)
         self._hub.publish_state(stream.name, state, reason)
@@ -234,7 +235,7 @@ class Streams:
         reason = stream.reason if stream.state is StreamState.ENDED else ""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, UnmaskError):
-            reason = str(error)
+            reason = reason or str(error)
         elif error is not None:
             log.error("stream %s stopped on an unexpected error", stream.name, exc_info=error)
             reason = "stopped on an internal error, see the server's log"

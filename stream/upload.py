@@ -83,7 +83,7 @@ class _Part:
     _header: bytes = b""
     _value: bytes = b""
     _headers: dict[bytes, bytes] = field(default_factory=dict)
-    _open: bool = False
+    incoming: bool = False
 
     def callbacks(self) -> "MultipartCallbacks":
         """What the parser calls."""
@@ -114,10 +114,10 @@ class _Part:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         if options.get(b"name") == b"file" and self.name is None:
             self.name = clean_name(options.get(b"filename", b"").decode("utf-8", "replace"))
-            self._open = True
+            self.incoming = True
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        if not self._open:
+        if not self.incoming:
             return
         self.size += end - start
         if self.size > self.limit:
@@ -126,12 +126,17 @@ class _Part:
         self.file.write(data[start:end])
 
     def _end(self) -> None:
-        self._open = False
+        self.incoming = False
 
 
 def too_large(limit: int) -> UploadError:
     """The refusal of a file of more than `limit` bytes."""
     return UploadError(413, "too_large", f"the file is larger than the {limit / 1_000_000:g} MB that this server takes")
+
+
+def cut_off() -> UploadError:
+    """The refusal of a form that does not end as it should."""
+    return UploadError(400, "bad_form", "the form cannot be read: it is cut off or malformed")
 
 
 def clean_name(name: str) -> str:
@@ -162,6 +167,8 @@ async def receive(headers: Mapping[str, str], chunks: AsyncIterator[bytes], path
     with await asyncio.to_thread(path.open, "wb") as file:
         part = _Part(file, limit)
         await _feed(MultipartParser(options[b"boundary"], part.callbacks()), chunks)
+    if part.incoming:
+        raise cut_off()
     if part.name is None or part.size == 0:
         raise UploadError(400, "no_file", "the form holds no file in its field `file`")
     if not looks_like_media(part.head):
@@ -179,7 +186,7 @@ async def _feed(parser: MultipartParser, chunks: AsyncIterator[bytes]) -> None:
             await asyncio.to_thread(parser.write, chunk)
         parser.finalize()
     except FormParserError:
-        raise UploadError(400, "bad_form", "the form cannot be read: it is cut off or malformed") from None
+        raise cut_off() from None
     except TimeoutError:
         raise UploadError(408, "too_slow", "the upload stopped coming in") from None
 

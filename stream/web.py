@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from unmask.pipeline.errors import UnmaskError, UnreadableFile, UsageError
 from unmask.stream.auth import AccessDenied, Grant, Origins, bearer
@@ -89,6 +90,10 @@ def install_problems(app: FastAPI) -> None:
         answer.headers.update(getattr(error, "headers", None) or {})
         return answer
 
+    async def gone(_: Request, __: Exception) -> JSONResponse:
+        return problem(400, "cut_off", "the request ended before it was complete")
+
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(UnmaskError, expected)
     app.add_exception_handler(AccessDenied, expected)
     app.add_exception_handler(RequestValidationError, invalid)

@@ -68,10 +68,12 @@ class FakeEngine:
     """What the server shows of an engine."""
 
     device = "test"
-    weights_sha256 = {"spatial": "00"}  # noqa: RUF012
+    weights_sha256 = {"spatial": "00"}
 
 
-def fake_analyze(path: Path, name: str, method: str, engine: Engine, progress: Callable[[float], None]) -> dict[str, object]:
+def fake_analyze(
+    path: Path, name: str, method: str, engine: Engine, progress: Callable[[float], None]
+) -> dict[str, object]:
     """Reads the file and gives its size; refuses one that holds the word `broken`."""
     progress(0.5)
     content = path.read_bytes()
@@ -92,9 +94,10 @@ class Running:
 
     async def until(self, holds: Callable[[], bool], seconds: float = 15.0) -> None:
         """Waits until something holds; fails after `seconds`."""
-        async with asyncio.timeout(seconds):
-            while not holds():
-                await asyncio.sleep(0.02)
+        deadline_s = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline_s, "it does not hold in time"
+            await asyncio.sleep(0.02)
 
 
 @contextlib.asynccontextmanager
@@ -122,21 +125,21 @@ async def serving(analyze: Any = fake_analyze, judge: Any = FakeJudge, **setting
 
 
 class NoiseTrack(MediaStreamTrack):
-    """A camera of 20 pictures a second, each one different; `paused` holds them back."""
+    """A camera of 20 pictures a second, each one different; they come while `flowing` is set."""
 
     kind = "video"
 
     def __init__(self) -> None:
         super().__init__()
-        self.paused = False
+        self.flowing = asyncio.Event()
+        self.flowing.set()
         self._rng = np.random.default_rng(1)
         self._start_s = time.monotonic()
 
     async def recv(self) -> VideoFrame:
         """The next picture."""
         await asyncio.sleep(0.05)
-        while self.paused:
-            await asyncio.sleep(0.05)
+        await self.flowing.wait()
         blocks = self._rng.integers(60, 200, (SIZE_WH[1] // 16, SIZE_WH[0] // 16, 3), np.uint8)
         picture = VideoFrame.from_ndarray(blocks.repeat(16, 0).repeat(16, 1), format="rgb24")
         picture.pts = int((time.monotonic() - self._start_s) * 90_000)

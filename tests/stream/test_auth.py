@@ -3,6 +3,7 @@
 import asyncio
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from unmask.stream.auth import AccessDenied, Grant, Origins, TokenStore, bearer,
 from unmask.stream.settings import ServeSettings
 
 
-def open_settings(tmp_path: Path, **settings: object) -> ServeSettings:
+def open_settings(tmp_path: Path, **settings: Any) -> ServeSettings:
     """Settings of a server that others can reach."""
     return ServeSettings.load(host="0.0.0.0", token_file=tmp_path / "deep" / "token", **settings)
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
+from av import VideoFrame
 
 from tests.stream.serving import NoiseTrack, Running, live, offer_of, post_sdp, publishing, serving
 from unmask.pipeline.types import StreamState
@@ -60,7 +61,7 @@ async def test_silent_publisher_has_no_signal_and_is_freed_in_the_end(monkeypatc
     monkeypatch.setattr(source_webrtc.WebRtcSource.__init__, "__kwdefaults__", {"no_media_s": 0.5, "give_up_s": 1.5})
     async with serving() as running, publishing(running, "cam") as publisher:
         await running.until(lambda: live(running, "cam"))
-        publisher.track.paused = True
+        publisher.track.flowing.clear()
         await running.until(lambda: stream_state(running, "cam") is StreamState.NO_SIGNAL)
         await freed(running)
 
@@ -69,9 +70,9 @@ async def test_publisher_that_comes_back_is_live_again(monkeypatch: pytest.Monke
     monkeypatch.setattr(source_webrtc.WebRtcSource.__init__, "__kwdefaults__", {"no_media_s": 0.5, "give_up_s": 30})
     async with serving() as running, publishing(running, "cam") as publisher:
         await running.until(lambda: live(running, "cam"))
-        publisher.track.paused = True
+        publisher.track.flowing.clear()
         await running.until(lambda: stream_state(running, "cam") is StreamState.NO_SIGNAL)
-        publisher.track.paused = False
+        publisher.track.flowing.set()
         await running.until(lambda: live(running, "cam"))
 
 
@@ -104,7 +105,7 @@ async def test_viewer_sees_the_analysed_pictures_and_delete_frees_it() -> None:
         assert answer.status_code == 201
         await viewer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
         picture = await asyncio.wait_for(viewer.getReceivers()[0].track.recv(), 15)
-        assert (picture.width, picture.height) == (320, 240)
+        assert isinstance(picture, VideoFrame) and (picture.width, picture.height) == (320, 240)
         assert running.service.peers.viewers_of("cam") == 1
 
         assert (await running.client.delete(answer.headers["location"])).status_code == 200
@@ -145,7 +146,9 @@ async def test_full_server_refuses_with_retry_after() -> None:
         assert second.response.json()["error"] == "too_many_streams"
 
 
-@pytest.mark.parametrize("body", ["", "hello", "v=0\r\n", json.dumps({"sdp": "x"}), "v=0\r\nm=video 9 x 1\r\n", "m=\r\n"])
+@pytest.mark.parametrize(
+    "body", ["", "hello", "v=0\r\n", json.dumps({"sdp": "x"}), "v=0\r\nm=video 9 x 1\r\n", "m=\r\n"]
+)
 async def test_nonsense_is_a_bad_offer(body: str) -> None:
     async with serving() as running:
         answer = await post_sdp(running.client, "/whip/cam", body)
