@@ -17,7 +17,7 @@ class TemporalNet(nn.Module):
 
     def __init__(self, width: int = 48, dropout: float = 0.4) -> None:
         super().__init__()
-        self.reduce = nn.Sequential(nn.LayerNorm(1280), nn.Dropout(dropout), nn.Linear(1280, width))
+        self.reduce = nn.Sequential(nn.LayerNorm(1280), _DropFeatures(dropout), nn.Linear(1280, width))
         self.scalars = nn.BatchNorm1d(SCALAR_COUNT)
         inputs = 2 * width + 2 * SCALAR_COUNT + 1
         self.convolutions = nn.ModuleList(
@@ -47,3 +47,15 @@ class TemporalNet(nn.Module):
         peak = (x - 1e4 * (1 - keep)).amax(2)
         out: Tensor = self.logit(self.dropout(torch.cat([mean, peak], 1))).squeeze(1)
         return out
+
+
+class _DropFeatures(nn.Module):
+    """Dropout that leaves the same features out in every step, so that it looks like no change in time."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, features: Tensor) -> Tensor:
+        keep = torch.ones_like(features[:, :1])
+        return features * nn.functional.dropout(keep, self.probability, self.training)

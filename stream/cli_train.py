@@ -64,15 +64,13 @@ def spatial(
     export: Export = None,
 ) -> None:
     """Train the spatial branch on genuine faces and forgeries made from them."""
-    import torch
-
     from unmask.models.training.start import export as write_weights
-    from unmask.models.training.start import spatial_start
+    from unmask.models.training.start import save_average, spatial_start
     from unmask.models.training.train_spatial import SpatialRecipe, train_spatial
 
     recipe = SpatialRecipe(steps=steps, pairs_per_batch=batch, validate_every=max(1, min(150, steps // 4)))
     state, figures = train_spatial(_existing(pack), out, spatial_start(start), recipe)
-    torch.save(state, out / "average.pt")
+    save_average(state, out)
     if export:
         write_weights("spatial", state, f"{steps} steps of {batch} pairs", figures, export)
     typer.echo(f"wrote {out / 'average.pt'}")
@@ -89,9 +87,7 @@ def mri(
     export: Export = None,
 ) -> None:
     """Train the MRI branch: the map of what was touched, and its classifier."""
-    import torch
-
-    from unmask.models.training.start import backbone_of, spatial_start
+    from unmask.models.training.start import backbone_of, save_average, spatial_start
     from unmask.models.training.start import export as write_weights
     from unmask.models.training.train_mri import MriRecipe, train_classifier, train_generator
 
@@ -99,7 +95,7 @@ def mri(
     recipe = MriRecipe(steps=steps, pairs_per_batch=batch, classifier_pairs=classifier_pairs, validate_every=every)
     state, figures = train_generator(_existing(pack), out, backbone_of(spatial_start(start)), recipe)
     net, judged = train_classifier(pack, state, recipe)
-    torch.save(net.state_dict(), out / "average.pt")
+    save_average(net.state_dict(), out)
     if export:
         write_weights("mri", net.state_dict(), f"{steps} steps of {batch} pairs", {**figures, **judged}, export)
     typer.echo(f"wrote {out / 'average.pt'}; classifier AUC on held-out people {judged['auc_validation']:.3f}")
@@ -115,9 +111,8 @@ def temporal(
     export: Export = None,
 ) -> None:
     """Train the temporal branch on genuine clips and live-like swaps of them, encoded as calls encode."""
-    import torch
-
     from unmask.models.training.start import export as write_weights
+    from unmask.models.training.start import save_average
     from unmask.models.training.train_temporal import TemporalRecipe, train_temporal
     from unmask.stream.training import sequences
 
@@ -127,7 +122,7 @@ def temporal(
     state, figures = train_temporal(
         sequences(out / "features"), held_out, out, TemporalRecipe(steps=steps, validate_every=every)
     )
-    torch.save(state, out / "average.pt")
+    save_average(state, out)
     if export:
         write_weights("temporal", state, f"{steps} steps of 32 windows", figures, export)
     typer.echo(f"wrote {out / 'average.pt'}")

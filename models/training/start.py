@@ -62,6 +62,11 @@ def export(name: str, state: dict[str, Tensor], trained: str, figures: dict[str,
     return folder
 
 
+def save_average(state: dict[str, Tensor], folder: Path) -> None:
+    """Keep a run's result as `average.pt` beside its checkpoint."""
+    torch.save(state, folder / "average.pt")
+
+
 def _lite0_state() -> dict[str, Tensor]:
     spec = importlib.util.find_spec(LITE0_PACKAGE)
     if spec is None or spec.origin is None:

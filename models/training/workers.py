@@ -25,7 +25,7 @@ def worker_batches(
     Raises:
         TimeoutError: (when iterating) the worker made nothing for five minutes.
     """
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     batches: multiprocessing.Queue[Any] = context.Queue(BATCHES_AHEAD)
     process = context.Process(
         target=_produce, args=(pack_folder, groups, seed, size, start, to_batch, batches), daemon=True
