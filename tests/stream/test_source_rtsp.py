@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import av
 import pytest
@@ -92,3 +93,40 @@ def test_a_server_that_says_nothing_is_a_timeout(silent_server: int, monkeypatch
         next(rtsp_capture(f"rtsp://127.0.0.1:{silent_server}/1")(threading.Event()))
 
     assert lost.value.code == "timeout"
+
+
+@pytest.mark.parametrize("answers", [["nothing", "video"], ["no size", "video"]])
+def test_a_camera_that_needs_a_longer_look_gets_one(answers: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """First the short probe; where that does not tell what the video is, the long one."""
+    probes: list[int] = []
+
+    def look(url: str, options: dict[str, str], timeout: tuple[float, float]) -> object:
+        probes.append(int(options["probesize"]))
+        answer = answers[len(probes) - 1]
+        if answer == "nothing":
+            raise av.error.InvalidDataError(1, "no codec parameters")
+        return ScriptedContainer(640 if answer == "video" else 0)
+
+    monkeypatch.setattr(source_rtsp.av, "open", look)
+
+    assert list(rtsp_capture("rtsp://127.0.0.1/1")(threading.Event())) == []
+    assert probes == sorted(probes)
+    assert len(probes) == 2
+
+
+class ScriptedContainer:
+    """What a camera's connection looks like: one video of this width, and no packet."""
+
+    def __init__(self, width: int) -> None:
+        stream = SimpleNamespace(width=width, codec_context=SimpleNamespace(thread_type=None, flags=0))
+        self.streams = SimpleNamespace(video=[stream])
+
+    def demux(self, stream: object) -> Iterator[object]:
+        return iter(())
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> "ScriptedContainer":
+        return self
+
+    def __exit__(self, *how: object) -> None: ...
