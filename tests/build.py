@@ -17,7 +17,7 @@ BRANCHES = ("spatial", "mri", "temporal")
 @lru_cache(1)
 def portrait() -> NDArray[np.uint8]:
     """(512, 512, 3) RGB photograph of an astronaut with one frontal face of about 90 px."""
-    image = np.asarray(skimage.data.astronaut(), np.uint8)
+    image = np.asarray(skimage.data.astronaut(), np.uint8)  # type: ignore[no-untyped-call]
     image.setflags(write=False)
     return image
 

@@ -39,7 +39,8 @@ def test_generator_starts_from_a_spatial_backbone() -> None:
     spatial, generator = SpatialNet(), LightGenerator()
     generator.load_encoder(dict(spatial.backbone.state_dict()))
 
-    assert torch.equal(generator.blocks[10]._project_conv.weight, spatial.backbone._blocks[10]._project_conv.weight)
+    drawn, judged = generator.state_dict(), spatial.backbone.state_dict()
+    assert torch.equal(drawn["blocks.10._project_conv.weight"], judged["_blocks.10._project_conv.weight"])
 
 
 def test_a_foreign_backbone_is_refused() -> None:

@@ -8,10 +8,15 @@ from unmask.pipeline.types import VerdictState
 S = VerdictState
 
 
-def run(judge: Judge, seconds: float, logit: float | None, start_s: float = 0.0, **kwargs: object) -> list[Judgement]:
+def run(
+    judge: Judge,
+    seconds: float,
+    logit: float | None,
+    start_s: float = 0.0,
+    reliability: float = 1.0,
+    reasons: tuple[str, ...] = (),
+) -> list[Judgement]:
     """Judgements of 10 frames a second."""
-    reliability = float(kwargs.get("reliability", 1.0))  # type: ignore[arg-type]
-    reasons = tuple(kwargs.get("reasons", ()))  # type: ignore[arg-type,call-overload]
     return [judge.update(start_s + i / 10, logit, reliability, reasons) for i in range(round(seconds * 10))]
 
 
