@@ -131,7 +131,8 @@ class Reader:
     Attributes:
         changed: set when the first picture came and when the capture ended.
         error: why the capture ended, None where it ended by itself.
-        last_s: `time.monotonic()` of the newest picture, None before the first.
+        first_s, last_s: `time.monotonic()` of the first and of the newest usable picture, None before the first.
+        ended: whether the capture has ended, by itself or by an error.
     """
 
     def __init__(self, capture: Capture, deliver: Callable[[Captured | Unusable], None], name: str) -> None:
@@ -186,10 +187,11 @@ class Reader:
         with self._lock:
             if self._stop.is_set():
                 return False
-            self.last_s = time.monotonic()
-            if self.first_s is None:
-                self.first_s = self.last_s
-                self._notify()
+            if isinstance(item, Captured):
+                self.last_s = time.monotonic()
+                if self.first_s is None:
+                    self.first_s = self.last_s
+                    self._notify()
             self._deliver(item)
             return True
 

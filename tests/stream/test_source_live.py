@@ -2,13 +2,14 @@
 
 import random
 import threading
+from collections.abc import Generator
 
 import pytest
 
 from tests.fake_streams import LIMIT_S, States, captured, eventually, script, until_stopped
 from unmask.pipeline.errors import EndOfStream, SourceError, SourceLost, SourceRefused
 from unmask.pipeline.types import StreamState
-from unmask.stream.source_base import Capture, Unusable
+from unmask.stream.source_base import Capture, Captured, Unusable
 from unmask.stream.source_live import Backoff, LiveSource, Supervision
 
 LOST = SourceLost("the camera has hung up", "connection_failed")
@@ -151,6 +152,23 @@ async def test_unusable_pictures_are_counted_and_not_handed_on() -> None:
     assert frame.seq == 1
     assert source.stats.frames_in == 2
     assert source.stats.dropped == {"corrupt": 1}
+
+
+async def test_a_camera_that_sends_only_broken_pictures_is_not_live() -> None:
+    """Nothing can be seen, so it is a time-out."""
+
+    def broken(stop: threading.Event) -> Generator[Captured | Unusable, None, None]:
+        while not stop.wait(0.005):
+            yield Unusable("corrupt")
+
+    source, states = open_live(broken, open_s=0.1)
+
+    await source.start()
+    await eventually(lambda: any(state is RECONNECTING for state, _ in states))
+    await source.close()
+
+    assert (LIVE, "") not in states
+    assert source.stats.frames_in == source.stats.dropped["corrupt"] > 0
 
 
 def test_backoff_grows_to_ten_seconds_and_starts_over_after_a_healthy_time() -> None:

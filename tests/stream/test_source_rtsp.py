@@ -107,7 +107,7 @@ def test_a_camera_that_needs_a_longer_look_gets_one(answers: list[str], monkeypa
             raise av.error.InvalidDataError(1, "no codec parameters")
         return ScriptedContainer(640 if answer == "video" else 0)
 
-    monkeypatch.setattr(source_rtsp.av, "open", look)
+    monkeypatch.setattr(av, "open", look)
 
     assert list(rtsp_capture("rtsp://127.0.0.1/1")(threading.Event())) == []
     assert probes == sorted(probes)
