@@ -23,6 +23,8 @@ ANALYSIS_HZ = 10.0
 MIN_TRACK_SHARE = 0.15
 """A face must be there for this share of the frames with a face (or a second) to decide about the file."""
 KEYFRAMES = 6
+MIN_MEAN_RELIABILITY = 0.12
+"""Evidence of less reliability on average gives a probability, but no verdict."""
 TRACKING = TrackSettings(search_every_s=0.5, unsure_search_every_s=0.1)
 
 
@@ -185,7 +187,6 @@ def analyze(
     method: str = "fusion",
     fusion: str = "default",
     progress: Callable[[float], None] | None = None,
-    still: bool = False,
 ) -> Analysis:
     """Judge a whole file.
 
@@ -195,7 +196,6 @@ def analyze(
         method: one of `METHODS`.
         fusion: a rule of `unmask.pipeline.fusion`, or `default`.
         progress: called with the seconds of video done.
-        still: the file is a photograph: one frame, no temporal branch.
     """
     started_s = time.monotonic()
     detector = Detector(engine, Path(file).name, method_name(method), fusion)
@@ -216,7 +216,7 @@ def analyze(
         with_face += bool(readings)
         for reading in readings:
             collector.take(frame.pts_s, reading)
-    tracks = [_conclude(number, face, detector, still) for number, face in collector.faces.items()]
+    tracks = [_conclude(number, face, detector) for number, face in collector.faces.items()]
     decisive = _decisive(tracks, with_face)
     verdict, reasons = _verdict_of_file(decisive, tracks, decoded)
     return Analysis(
@@ -238,21 +238,25 @@ def analyze(
     )
 
 
-def _conclude(number: int, face: _Face, detector: Detector, still: bool) -> TrackResult:
+def _conclude(number: int, face: _Face, detector: Detector) -> TrackResult:
     """Average each branch's log-odds over the usable frames, weighted by reliability, then fuse."""
     fused = detector.fuse(_average(face.usable))
     reasons: list[str] = []
     verdict, p_fake = VerdictState.UNCERTAIN, None
+    quality_reasons = sorted(face.reasons, key=lambda r: -face.reasons[r])
     if fused:
         p_fake = sigmoid(fused[0])
         verdict = verdict_of(p_fake)
+        if np.mean([r for r, _ in face.usable]) < MIN_MEAN_RELIABILITY:
+            verdict = VerdictState.UNCERTAIN
+            reasons += quality_reasons
         if face.alarmed and verdict in (VerdictState.AUTHENTIC, VerdictState.UNCERTAIN):
             verdict = VerdictState.SUSPICIOUS
             reasons.append("part_of_the_time")
-        if verdict is VerdictState.UNCERTAIN:
+        if verdict is VerdictState.UNCERTAIN and not reasons:
             reasons.append("inconclusive")
     else:
-        reasons += sorted(face.reasons, key=lambda r: -face.reasons[r]) or ["too_short"]
+        reasons += quality_reasons or ["too_short"]
     return TrackResult(
         number,
         verdict,

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from unmask.pipeline.fusion import sigmoid
 from unmask.pipeline.types import VerdictState
 
+FULL_RELIABILITY = 0.3
+"""Evidence of less reliability than this counts less towards the usable video that a verdict needs."""
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
@@ -93,7 +96,7 @@ class Judge:
             return
         share = 1 - 0.5 ** (step_s * reliability / self._settings.half_life_s)
         self._logit += share * (logit - self._logit)
-        self._usable_s += step_s
+        self._usable_s += step_s * min(1.0, reliability / FULL_RELIABILITY)
         p = sigmoid(self._logit)
         self._suspicious.update(p, step_s)
         self._manipulated.update(p, step_s)

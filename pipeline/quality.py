@@ -11,7 +11,10 @@ MIN_FACE_PX = 48.0
 FULL_FACE_PX = 110.0
 MIN_SHARPNESS, FULL_SHARPNESS = 2.0, 6.0
 DARK, BRIGHT = 30.0, 235.0
-MAX_YAW = 0.75
+"""Mean luma outside of which a crop carries little, and half of whose distance to black or white nothing."""
+TURNED_YAW, MAX_YAW = 0.75, 0.98
+"""A face turned further than the first carries little; the second is a profile, which carries nothing."""
+LITTLE = 0.1
 MIN_CONFIDENCE = 0.7
 
 
@@ -22,26 +25,22 @@ def measure_quality(crop_rgb: NDArray[np.uint8], face: Face) -> Quality:
     sharpness = float(cv2.Laplacian(centre, cv2.CV_32F).std())
     brightness = float(centre.mean())
     yaw = head_yaw(face.landmarks_xy)
-    reasons = []
-    if face_px < MIN_FACE_PX:
-        reasons.append("face_too_small")
-    if sharpness < MIN_SHARPNESS:
-        reasons.append("blurred")
-    if brightness < DARK:
-        reasons.append("too_dark")
-    if brightness > BRIGHT:
-        reasons.append("too_bright")
-    if abs(yaw) > MAX_YAW:
-        reasons.append("turned_away")
-    if face.confidence < MIN_CONFIDENCE:
-        reasons.append("not_a_face")
+    shortcomings = {
+        "face_too_small": (face_px < MIN_FACE_PX, True),
+        "blurred": (sharpness < MIN_SHARPNESS, True),
+        "too_dark": (brightness < DARK, brightness < DARK / 2),
+        "too_bright": (brightness > BRIGHT, brightness > (BRIGHT + 255) / 2),
+        "turned_away": (abs(yaw) > TURNED_YAW, abs(yaw) > MAX_YAW),
+        "not_a_face": (face.confidence < MIN_CONFIDENCE, True),
+    }
+    reasons = tuple(name for name, (short, _) in shortcomings.items() if short)
     reliability = 0.0
-    if not reasons:
+    if not any(short and useless for short, useless in shortcomings.values()):
         size = np.clip((face_px - MIN_FACE_PX) / (FULL_FACE_PX - MIN_FACE_PX), 0.2, 1)
         sharp = np.clip((sharpness - MIN_SHARPNESS) / (FULL_SHARPNESS - MIN_SHARPNESS), 0.2, 1)
-        pose = np.clip((MAX_YAW - abs(yaw)) / (MAX_YAW - 0.4), 0.3, 1)
-        reliability = float(size * sharp * pose)
-    return Quality(face_px, sharpness, brightness, yaw, reliability, tuple(reasons))
+        pose = np.clip((TURNED_YAW - abs(yaw)) / (TURNED_YAW - 0.4), 0.3, 1)
+        reliability = LITTLE if reasons else float(max(LITTLE, size * sharp * pose))
+    return Quality(face_px, sharpness, brightness, yaw, reliability, reasons)
 
 
 def head_yaw(landmarks_xy: NDArray[np.float32]) -> float:

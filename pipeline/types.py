@@ -69,7 +69,7 @@ class Quality:
         brightness: mean luma of the face, 0..255.
         yaw: -1 (turned fully left in the image) .. 0 (frontal) .. 1, from the nose between the eyes.
         reliability: 0..1, the weight of this crop's evidence; 0 means that it must not count.
-        reasons: why reliability is low, of `face_too_small`, `blurred`, `too_dark`, `too_bright`, `turned_away`,
+        reasons: why reliability is low or 0, of `face_too_small`, `blurred`, `too_dark`, `too_bright`, `turned_away`,
             `not_a_face`.
     """
 

@@ -64,9 +64,7 @@ def analyze_file(path: Path, engine: "_LazyEngine", method: str) -> Analysis:
         UnreadableFile: it is missing, empty, a directory, or neither a video nor an image.
     """
     with read_file(path, path.name) as frames, bar(path.name, frames.duration_s or None) as progress:
-        return analyze(
-            frames, engine.get(), file=str(path), method=method, progress=progress.at, still=frames.is_image
-        )
+        return analyze(frames, engine.get(), file=str(path), method=method, progress=progress.at)
 
 
 def text(analysis: Analysis) -> str:

@@ -83,7 +83,7 @@ def _score(row: LabelledFile, engine: Engine, method: str) -> Scored:
     """One file's result; a file that cannot be read has an error and no score."""
     try:
         with read_file(row.file, row.path) as frames:
-            found = analyze(frames, engine, file=row.path, method=method, still=frames.is_image).to_json()
+            found = analyze(frames, engine, file=row.path, method=method).to_json()
     except UnreadableFile as error:
         typer.echo(f"error: {error}", err=True)
         return Scored(row, {}, error=str(error))

@@ -68,7 +68,7 @@ def analyze_file(path: Path, name: str, method: str, engine: Engine, progress: P
     def seconds_done(done_s: float) -> None:
         progress(min(1.0, done_s / frames.duration_s) if frames.duration_s else 0.0)
 
-    return analyze(frames, engine, file=name, method=method, progress=seconds_done, still=frames.is_image).to_json()
+    return analyze(frames, engine, file=name, method=method, progress=seconds_done).to_json()
 
 
 @dataclass
