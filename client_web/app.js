@@ -7,7 +7,7 @@ import { JpegView, openCamera, publish, watch } from "./media.js";
 import { Overlay } from "./overlay.js";
 import { LiveSocket } from "./socket.js";
 import { makeTabs } from "./tabs.js";
-import { analyzeFile, showResult } from "./upload.js";
+import { wireUpload } from "./upload.js";
 import { Verdicts } from "./verdicts.js";
 import { reason, STREAM_STATES, streamReason } from "./words.js";
 
@@ -113,6 +113,7 @@ async function end() {
   overlay.clear();
   streamIs("idle", "");
   buttons();
+  page();
   await connection?.close();
 }
 
@@ -265,36 +266,7 @@ $("mirror").addEventListener("change", () => $("stage").classList.toggle("plain"
 requestAnimationFrame(paint);
 setInterval(page, PAGE_MS);
 
-// --- a file --------------------------------------------------------------------------------------------------------
-
-let upload = null;
-
-$("upload").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const [file] = $("file").files;
-  if (!file || upload) return;
-  upload = new AbortController();
-  tell("");
-  $("result").hidden = true;
-  $("cancel-upload").hidden = false;
-  $("analyze").setAttribute("aria-busy", "true");
-  $("upload-hint").textContent = `Sending ${file.name} …`;
-  try {
-    const onprogress = (done) => { $("upload-hint").textContent = done ? `Looking at ${file.name}: ${Math.round(done * 100)} %` : `Looking at ${file.name} …`; };
-    const result = await analyzeFile(file, $("method").value, onprogress, upload.signal);
-    showResult($("result"), result);
-    $("announcer").textContent = `${result.file}: ${result.verdict}.`;
-  } catch (error) {
-    if (error.name !== "AbortError") tell(error.message);
-  } finally {
-    upload = null;
-    $("upload-hint").textContent = "";
-    $("cancel-upload").hidden = true;
-    $("analyze").removeAttribute("aria-busy");
-  }
-});
-
-$("cancel-upload").addEventListener("click", () => upload?.abort());
+wireUpload($, tell);
 
 makeTabs(document.querySelector("[role=tablist]"), (tab) => {
   $("live-view").hidden = tab === "tab-file";

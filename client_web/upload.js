@@ -5,6 +5,40 @@ import { element } from "./cards.js";
 import { icon } from "./icons.js";
 import { BRANCHES, percent, reason, STATES } from "./words.js";
 
+/** Makes the form work; `$` finds elements by id, `tell` shows a problem. */
+export function wireUpload($, tell) {
+  let running = null;
+
+  $("upload").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const [file] = $("file").files;
+    if (!file || running) return;
+    running = new AbortController();
+    tell("");
+    $("result").hidden = true;
+    $("cancel-upload").hidden = false;
+    $("analyze").setAttribute("aria-busy", "true");
+    $("upload-hint").textContent = `Sending ${file.name} …`;
+    const onprogress = (done) => {
+      $("upload-hint").textContent = `Looking at ${file.name}${done ? `: ${Math.round(done * 100)} %` : " …"}`;
+    };
+    try {
+      const result = await analyzeFile(file, $("method").value, onprogress, running.signal);
+      showResult($("result"), result);
+      $("announcer").textContent = `${result.file}: ${STATES[result.verdict].word}.`;
+    } catch (error) {
+      if (error.name !== "AbortError") tell(error.message);
+    } finally {
+      running = null;
+      $("upload-hint").textContent = "";
+      $("cancel-upload").hidden = true;
+      $("analyze").removeAttribute("aria-busy");
+    }
+  });
+
+  $("cancel-upload").addEventListener("click", () => running?.abort());
+}
+
 /** Analyses a file; `onprogress` gets 0..1 while it runs; gives the result of the server. */
 export async function analyzeFile(file, method, onprogress, signal) {
   const form = new FormData();
