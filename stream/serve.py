@@ -139,6 +139,7 @@ def _config(service: Service, settings: ServeSettings) -> uvicorn.Config:
         http="h11",
         ws=BoundedWebSocket,
         ws_max_size=65_536,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_level="warning",
         access_log=False,

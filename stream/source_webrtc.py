@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 NO_MEDIA_S = 3.0
 GIVE_UP_S = 10.0
 CLOSE_TIMEOUT_S = 5.0
+MAX_LATE_S = 1.0
 MAX_PIXELS = 4096 * 2304
 NO_MEDIA = "no_media: the publisher is connected but sends no picture"
 NEVER_CONNECTED = "connecting: waiting for the publisher's first picture"
@@ -35,6 +36,31 @@ class _Arrived:
     pts_s: float
     arrival_s: float
     seq: int
+
+
+class Lateness:
+    """How far pictures are behind the promptest one so far, judged by their own times.
+
+    A picture that waited in the decoder's queue says so by itself: its own clock has fallen behind ours. The reference
+    creeps, so that a camera's clock may drift.
+    """
+
+    CREEP = 0.0005
+    RESTART_S = 10.0
+
+    def __init__(self) -> None:
+        self._promptest_s: float | None = None
+        self._last_s = 0.0
+
+    def seconds(self, raw_s: float, now_s: float) -> float:
+        """Seconds that this picture is late; a jump of the camera's clock starts anew."""
+        offset_s = now_s - raw_s
+        if self._promptest_s is not None:
+            self._promptest_s += self.CREEP * (now_s - self._last_s)
+        self._last_s = now_s
+        if self._promptest_s is None or offset_s < self._promptest_s or offset_s > self._promptest_s + self.RESTART_S:
+            self._promptest_s = offset_s
+        return offset_s - self._promptest_s
 
 
 class WebRtcSource:
@@ -65,6 +91,7 @@ class WebRtcSource:
         self._mailbox: Latest[_Arrived] = Latest()
         self._blackhole = MediaBlackhole()
         self._clock = SteadyClock()
+        self._lateness = Lateness()
         self._tasks: list[asyncio.Task[None]] = []
         self._last_s = time.monotonic()
         self._signal: bool | None = None
@@ -148,6 +175,9 @@ class WebRtcSource:
             self._mailbox.refuse("unusable_size")
             return
         raw_s = None if picture.pts is None or picture.time_base is None else float(picture.pts * picture.time_base)
+        if raw_s is not None and self._lateness.seconds(raw_s, now) > MAX_LATE_S:
+            self._mailbox.refuse("late")
+            return
         self._mailbox.put(_Arrived(picture, self._clock.pts_s(raw_s, now), now, seq))
         if self._signal is not True:
             self._signal = True

@@ -23,6 +23,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 RETRY_AFTER_S = "10"
+MAX_BODY_BYTES = 262_144
+UPLOAD_PATH = "/api/analyze"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -145,7 +147,8 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers.get("host"), headers.get("origin"))
         if refusal is None:
-            await self._app(scope, receive, _with_headers(send))
+            bounded = receive if scope["path"] == UPLOAD_PATH else _bounded(receive)
+            await self._app(scope, bounded, _with_headers(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refusal[0]})
         else:
@@ -158,6 +161,22 @@ class Guard:
         if checked and not self._origins.origin_ok(origin, host):
             return "foreign_origin", "pages of this origin may not call this server"
         return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Ends a request whose body grows beyond what any route but the upload's takes."""
+    taken = 0
+
+    async def wrapped() -> MutableMapping[str, Any]:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > MAX_BODY_BYTES:
+                raise HTTPException(413, f"a request may have at most {MAX_BODY_BYTES} bytes")
+        return message
+
+    return wrapped
 
 
 def _with_headers(send: Send) -> Send:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import skimage.data
 from PIL import Image
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from tests.build import portrait
 from tests.e2e.browser import (
     ARTIFACTS,
     CHROMIUM,
@@ -232,7 +232,7 @@ def test_refused_camera_is_explained(browser: Browser, served: ServerProcess, sc
 
 def test_uploaded_picture_gets_a_result(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "astronaut.png"
-    Image.fromarray(skimage.data.astronaut()).save(path)
+    Image.fromarray(portrait()).save(path)
     page.click("#tab-file")
     page.set_input_files("#file", path)
     page.click("#analyze")

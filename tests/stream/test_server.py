@@ -1,5 +1,7 @@
 """The API over a real server: streams, events, health, problems as JSON, tokens and origins."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from tests.stream.serving import FakeJudge, live, make_verdict, publishing, serving
@@ -112,6 +114,17 @@ async def test_malformed_requests_are_problems(body: object) -> None:
     async with serving() as running:
         answer = await running.client.post("/api/streams", json=body)
         assert answer.status_code == 422 and answer.json()["error"] == "bad_request"
+
+
+async def test_endless_body_is_cut_off() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 10_000
+
+    async with serving() as running:
+        headers = {"Content-Type": "application/json"}
+        answer = await running.client.post("/api/streams", content=chunks(), headers=headers)
+        assert answer.status_code == 413 and set(answer.json()) == {"error", "message"}
 
 
 async def test_credentials_of_a_camera_are_never_shown() -> None:

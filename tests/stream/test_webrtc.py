@@ -7,7 +7,7 @@ import threading
 import httpx
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 from av import VideoFrame
 
 from tests.stream.serving import NoiseTrack, Running, live, offer_of, post_sdp, publishing, serving
@@ -85,6 +85,31 @@ async def test_publisher_that_never_connects_is_freed(monkeypatch: pytest.Monkey
         assert answer.status_code == 201
         await freed(running)
         await peer.close()
+
+
+async def test_sound_is_drained_and_freed_with_the_stream() -> None:
+    async with serving() as running:
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        video, sound = NoiseTrack(), AudioStreamTrack()
+        peer.addTransceiver(video, "sendonly")
+        peer.addTransceiver(sound, "sendonly")
+        answer = await post_sdp(running.client, "/whip/cam", await offer_of(peer))
+        await peer.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        await running.until(lambda: live(running, "cam"))
+        await running.client.delete(answer.headers["location"])
+        await freed(running)
+        await peer.close()
+        video.stop()
+        sound.stop()
+
+
+def test_late_pictures_say_so_by_their_own_clock() -> None:
+    lateness = source_webrtc.Lateness()
+    assert lateness.seconds(5.0, 100.0) == 0.0
+    assert lateness.seconds(6.0, 101.5) == pytest.approx(0.5, abs=0.01)
+    assert lateness.seconds(8.0, 102.9) == 0.0
+    assert lateness.seconds(8.1, 105.0) == pytest.approx(2.0, abs=0.01)
+    assert lateness.seconds(0.0, 200.0) == 0.0
 
 
 async def test_server_stops_with_publishers_and_viewers_connected() -> None:
