@@ -102,6 +102,7 @@ def save_state(name: str, state: dict[str, Tensor], about: dict[str, Any], folde
     path = folder / f"{name}.safetensors"
     halves = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
     save_file(halves, path, metadata={k: json.dumps(v) for k, v in about.items()})
+    path.chmod(0o644)
     _list(folder, name, path, about)
 
 
