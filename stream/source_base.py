@@ -187,12 +187,12 @@ class Reader:
         with self._lock:
             if self._stop.is_set():
                 return False
+            self._deliver(item)
             if isinstance(item, Captured):
                 self.last_s = time.monotonic()
                 if self.first_s is None:
                     self.first_s = self.last_s
                     self._notify()
-            self._deliver(item)
             return True
 
     def _notify(self) -> None:

@@ -104,15 +104,17 @@ class LiveSource:
 
     async def close(self) -> None:
         """Ends supervisor and thread; a thread that hangs is left behind with its frames discarded."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        supervisor, self._task = self._task, None
+        if supervisor is not None:
+            supervisor.cancel()
+            await asyncio.wait([supervisor], timeout=self._supervision.gone_s)
         self._frames.close(discard=True)
         for reader in self._abandoned:
             if not await reader.gone(self._supervision.gone_s):
                 _log.warning("stream %s: its reader hangs and is left behind", self.name)
         self._abandoned.clear()
+        if supervisor is not None and supervisor.done() and not supervisor.cancelled():
+            supervisor.result()
 
     async def _supervise(self) -> None:
         self.on_state(StreamState.CONNECTING, "")
@@ -175,7 +177,8 @@ class LiveSource:
                 return self._too_late(reader, limit_s)
             if not ended:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(reader.changed.wait(), min(left_s, 0.5))
+                    async with asyncio.timeout(min(left_s, 0.5)):
+                        await reader.changed.wait()
         return reader.error
 
     def _too_late(self, reader: Reader, limit_s: float) -> SourceLost:

@@ -1,5 +1,6 @@
 """Supervision: reconnecting, giving up, stalls and threads that hang."""
 
+import asyncio
 import random
 import threading
 from collections.abc import Generator
@@ -139,6 +140,19 @@ async def test_a_thread_that_hangs_is_replaced_and_what_it_still_reads_is_discar
     await source.close()
 
     assert source.stats.frames_in == 2
+
+
+async def test_closing_ends_the_source_whatever_happens_at_that_moment() -> None:
+    """A first picture, an end, a stall at the very moment of closing: no thread and no task stays."""
+    for step in range(40):
+        source, _ = open_live(script([captured(1)], [captured(2), until_stopped]), open_s=0.02, stall_s=0.02)
+        await source.start()
+        await asyncio.sleep(0.001 * step)
+        async with asyncio.timeout(LIMIT_S):
+            await source.close()
+
+        assert not [task for task in asyncio.all_tasks() if "supervisor" in task.get_name()]
+    assert not [thread for thread in threading.enumerate() if thread.name == "reader of test"]
 
 
 async def test_unusable_pictures_are_counted_and_not_handed_on() -> None:
