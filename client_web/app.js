@@ -108,6 +108,7 @@ async function end() {
   $("still").hidden = true;
   $("still").removeAttribute("src");
   $("empty").hidden = false;
+  $("stage").style.aspectRatio = "";
   socket.subscribe([]);
   verdicts.clear();
   overlay.clear();
@@ -232,6 +233,7 @@ function paint(now) {
   if (!shown.stream) return;
   const size = picture();
   const mirrored = shown.kind === "camera" && $("mirror").checked;
+  if (size) $("stage").style.aspectRatio = `${size.width} / ${size.height}`;
   if (size) overlay.draw(verdicts.fresh(now), size, mirrored, now);
   else overlay.clear();
 }

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Protocol
 
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from unmask.stream import wire
 from unmask.stream.auth import AccessDenied, Grant, bearer
@@ -54,14 +55,19 @@ async def live(socket: WebSocket) -> None:
         return
     service.sockets += 1
     try:
-        grant = await _welcome(socket, service)
-        await _converse(socket, service.hub, grant)
-    except _Gone:
-        return
-    except AccessDenied as error:
-        await socket.close(CLOSE_UNAUTHORISED, str(error))
+        with suppress(_Gone, WebSocketDisconnect):
+            await _admitted(socket, service)
     finally:
         service.sockets -= 1
+
+
+async def _admitted(socket: WebSocket, service: Service) -> None:
+    try:
+        grant = await _welcome(socket, service)
+    except AccessDenied as error:
+        await socket.close(CLOSE_UNAUTHORISED, str(error))
+    else:
+        await _converse(socket, service.hub, grant)
 
 
 async def _welcome(socket: WebSocket, service: Service) -> Grant:

@@ -183,6 +183,21 @@ async def test_client_that_does_not_read_is_closed_with_4008_and_harms_nobody(mo
                 pass
 
 
+async def test_client_that_vanishes_leaves_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as running:
+        for _ in range(5):
+            async with opened(running) as client:
+                await read(client)
+                await say(client, type="subscribe")
+                await running.until(lambda: running.service.hub.clients == 1)
+                client.transport.abort()
+                for seq in range(200):
+                    running.service.hub.publish_verdicts([make_verdict("x" * 5000, seq=seq)])
+                    await asyncio.sleep(0)
+            await running.until(lambda: running.service.hub.clients == 0)
+    assert caplog.records == []
+
+
 async def frozen_client(running: Running) -> socket.socket:
     """A websocket client that subscribes and then reads nothing; its receive buffer is small."""
     sock = socket.socket()
