@@ -84,8 +84,13 @@ function fill(card, face, now) {
   card.line.setAttribute("points", points(face.history, now));
   fillBranches(card, message.branches);
   const reasons = [...new Set([...message.reasons, ...message.quality.reasons])].map(reason);
-  const says = STATES[message.state]?.says ?? "";
+  const says = fading(message) ? "The alarm still stands, but the signs have weakened." : (STATES[message.state]?.says ?? "");
   card.notes.textContent = reasons.length ? `${says} ${capital(reasons.join("; "))}.` : says;
+}
+
+/** Whether an alarm outlasts its evidence for a moment, as it does by design. */
+function fading(message) {
+  return ["suspicious", "manipulated"].includes(message.state) && message.p_fake !== null && message.p_fake < 0.5;
 }
 
 function points(history, now) {

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from websockets.typing import Subprotocol
 from tests.stream.serving import Running, make_verdict, serving
 from unmask.pipeline.types import StreamState
 from unmask.stream import routes_ws, sockets, wire
+from unmask.stream.server import create_app
 
 V1 = [Subprotocol(wire.SUBPROTOCOL)]
 
@@ -183,19 +185,30 @@ async def test_client_that_does_not_read_is_closed_with_4008_and_harms_nobody(mo
                 pass
 
 
-async def test_client_that_vanishes_leaves_no_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_client_that_vanishes_while_it_is_written_to_leaves_no_error() -> None:
+    incoming = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": '{"type":"subscribe"}'}]
+    sent: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        if not incoming:
+            await asyncio.Event().wait()
+        return incoming.pop(0)
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if len(sent) == 2:
+            raise OSError
+        sent.append(message["type"])
+
     async with serving() as running:
-        for _ in range(5):
-            async with opened(running) as client:
-                await read(client)
-                await say(client, type="subscribe")
-                await running.until(lambda: running.service.hub.clients == 1)
-                client.transport.abort()
-                for seq in range(200):
-                    running.service.hub.publish_verdicts([make_verdict("x" * 5000, seq=seq)])
-                    await asyncio.sleep(0)
-            await running.until(lambda: running.service.hub.clients == 0)
-    assert caplog.records == []
+        running.service.hub.publish_state("door", StreamState.LIVE)
+        host = f"127.0.0.1:{running.port}".encode()
+        scope = {
+            "type": "websocket", "path": "/ws", "raw_path": b"/ws", "query_string": b"", "scheme": "ws",
+            "subprotocols": [wire.SUBPROTOCOL], "headers": [(b"host", host)], "extensions": {},
+        }  # fmt: skip
+        await asyncio.wait_for(create_app(running.service)(scope, receive, send), 5)
+        assert sent == ["websocket.accept", "websocket.send"]
+        assert running.service.hub.clients == 0 and running.service.sockets == 0
 
 
 async def frozen_client(running: Running) -> socket.socket:
