@@ -9,14 +9,14 @@ from unmask.models.engine import Engine
 from unmask.models.mtcnn import FaceFinder
 from unmask.models.store import Calibration
 from unmask.models.training.calibrate import FileScores
-from unmask.models.training.clips import Clip, load_clip, swap_clip, transmit
+from unmask.models.training.clips import half_rate, load_clip, swap_clip, transmit
 from unmask.models.training.collect import Item
 from unmask.models.training.train_temporal import Floats, Sequence, window_logits
 from unmask.pipeline.features import ClipFeatures, clip_features
 from unmask.pipeline.types import Frame
 
-VARIANTS = ((25.0, False), (12.5, False), (25.0, True), (12.5, True), (12.5, True))
-"""Of each clip: frames a second, and whether its face is swapped."""
+VARIANTS = ((1, False), (2, False), (1, True), (2, True))
+"""Of each clip: by what its frame rate is divided, and whether its face is swapped."""
 MIN_FRAMES = 12
 BRANCHES = ("spatial", "mri", "temporal")
 _ONES, _ZEROS = dict.fromkeys(BRANCHES, 1.0), dict.fromkeys(BRANCHES, 0.0)
@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 def cache_features(
     engine: Engine, items: Iterable[Item], out: Path, seed: int, progress: Progress | None = None
 ) -> None:
-    """Read five variants of each clip into `out/NAME.npz`; clips that are there already are skipped.
+    """Read four variants of each clip into `out/NAME.npz`; clips that are there already are skipped.
 
     The engine's calibration is set aside, so that the cached logits are raw.
     """
@@ -85,11 +85,9 @@ def file_scores(folder: Path, engine: Engine, groups: set[str]) -> list[FileScor
 def _variants(
     engine: Engine, finder: FaceFinder, path: Path, rng: np.random.Generator
 ) -> Iterator[tuple[bool, ClipFeatures]]:
-    loaded: dict[float, Clip] = {}
-    for rate_hz, fake in VARIANTS:
-        if rate_hz not in loaded:
-            loaded[rate_hz] = load_clip(path, finder, rate_hz)
-        clip = loaded[rate_hz]
+    whole = load_clip(path, finder)
+    for divisor, fake in VARIANTS:
+        clip = whole if divisor == 1 else half_rate(whole)
         if len(clip.times_s) < MIN_FRAMES:
             continue
         frames_rgb = swap_clip(clip, rng) if fake else clip.frames_rgb

@@ -14,9 +14,9 @@ from unmask.models.training.forgery import Forgery, draw_forgery, forge_frame
 from unmask.models.training.looks import draw_colour
 from unmask.models.video import read_clip
 
-CLIP_SECONDS = 5.0
+CLIP_SECONDS = 4.5
 MAX_SIDE_PX = 640
-RATES_HZ = (25.0, 12.5)
+RATE_HZ = 25.0
 CRF = (20, 38)
 SWAP_FAMILIES = {"self_blend": 0.35, "reconstruct": 0.45, "organ": 0.1, "whole": 0.1}
 
@@ -33,11 +33,11 @@ class Clip:
     landmarks: list[Landmarks | None]
 
 
-def load_clip(path: Path, finder: FaceFinder, rate_hz: float) -> Clip:
-    """The first seconds of a clip at about `rate_hz`, shrunk to 640 px, with the largest face followed."""
+def load_clip(path: Path, finder: FaceFinder) -> Clip:
+    """The first seconds of a clip at up to 25 frames a second, shrunk to 640 px, with the largest face followed."""
     clip = Clip([], [], [])
     last = None
-    for index, (pts_s, image_rgb) in enumerate(read_clip(path, 1 / rate_hz)):
+    for index, (pts_s, image_rgb) in enumerate(read_clip(path, 1 / RATE_HZ)):
         if clip.times_s and pts_s - clip.times_s[0] > CLIP_SECONDS:
             break
         small = _shrink(image_rgb)
@@ -53,6 +53,11 @@ def load_clip(path: Path, finder: FaceFinder, rate_hz: float) -> Clip:
         clip.frames_rgb.append(small)
         clip.landmarks.append(None if face is None else face.landmarks_xy)
     return clip
+
+
+def half_rate(clip: Clip) -> Clip:
+    """Every other frame."""
+    return Clip(clip.times_s[::2], clip.frames_rgb[::2], clip.landmarks[::2])
 
 
 def swap_clip(clip: Clip, rng: np.random.Generator) -> list[Image]:
