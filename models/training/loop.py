@@ -101,6 +101,7 @@ class Run:
         """Run to the end of the schedule; `validate` gets the averaged weights."""
         saved_s = time.monotonic()
         sums: dict[str, float] = {}
+        summed = 0
         with _progress() as progress:
             task = progress.add_task(self.folder.name, total=self.schedule.steps, completed=self.step)
             for batch in batches:
@@ -111,11 +112,12 @@ class Run:
                 for name, value in step_loss(batch).items():
                     sums[name] = sums.get(name, 0.0) + value
                 self.step += 1
+                summed += 1
                 self.average.update(self.net, self.step)
                 if self.step % validate_every == 0 or self.step == self.schedule.steps:
-                    means = {k: v / validate_every for k, v in sums.items()}
+                    means = {k: v / summed for k, v in sums.items()}
                     self.curve.append({"step": self.step, **means, **validate(self.average.state)})
-                    sums = {}
+                    sums, summed = {}, 0
                     progress.console.print(_line(self.curve[-1]))
                     self.save()
                     plot_curve(self.curve, self.folder / "curve.png")
