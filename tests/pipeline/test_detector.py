@@ -1,4 +1,4 @@
-"""The whole flow on the shipped weights: no face gives nothing, a face warms up and gets a verdict with its branches."""
+"""The whole flow on the shipped weights: no face gives nothing, a face warms up and gets a verdict by its branches."""
 
 from collections.abc import Iterator
 
@@ -125,7 +125,7 @@ def test_openvino_and_torch_agree(engine: Engine) -> None:
     def probabilities(of: Engine) -> np.ndarray:  # type: ignore[type-arg]
         scores, windows = of.score_crops(crops), of.score_windows(features, mask)
         assert scores.spatial is not None and scores.mri is not None and windows is not None
-        return 1 / (1 + np.exp(-np.concatenate([scores.spatial, scores.mri, windows])))
+        return np.asarray(1 / (1 + np.exp(-np.concatenate([scores.spatial, scores.mri, windows]))))
 
     with Engine.open("torch-cpu") as eager:
         difference = np.abs(probabilities(engine) - probabilities(eager)).max()
