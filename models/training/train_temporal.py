@@ -32,14 +32,14 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class TemporalRecipe:
-    """Settings of a run."""
+    """Settings of a run. A hundred people's clips are learnt by heart soon: few steps do best on the others."""
 
-    steps: int = 1200
+    steps: int = 120
     batch: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
     average_decay: float = 0.99
-    validate_every: int = 100
+    validate_every: int = 30
     seed: int = 3
 
 
