@@ -12,7 +12,7 @@ from unmask.models.errors import WeightsError
 from unmask.models.mri import MriNet
 from unmask.models.mtcnn import Detection, FaceFinder
 from unmask.models.preprocess import WINDOW_STEPS, spatial_input
-from unmask.models.runtime import Runner, open_runner, pick_device
+from unmask.models.runtime import Runner, open_runner, pick_device, use_one_torch_thread
 from unmask.models.spatial import SpatialNet
 from unmask.models.store import SHIPPED_DIR, load_calibration, load_into, read_manifest
 from unmask.models.temporal import FEATURE_COUNT, TemporalNet
@@ -74,6 +74,8 @@ class Engine:
         }
         if not runners:
             raise WeightsError(f"no branch has weights in {folder}")
+        if device == "cpu":
+            use_one_torch_thread()
         finder = FaceFinder("cuda" if device == "cuda" else "cpu")
         names = {"cpu": "cpu (OpenVINO)", "cuda": "cuda (PyTorch)", "torch-cpu": "cpu (PyTorch)"}
         return cls(finder, runners, names[device], folder)

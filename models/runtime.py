@@ -54,6 +54,11 @@ def open_runner(net: nn.Module, examples: tuple[Floats, ...], device: str, cache
     return _TorchRunner(net, "cuda" if device == "cuda" else "cpu")
 
 
+def use_one_torch_thread() -> None:
+    """Leave the cores to OpenVINO: with several threads MTCNN's small layers wait for them ten times as long."""
+    torch.set_num_threads(1)
+
+
 def cache_dir() -> Path:
     """Where exported networks are kept between starts."""
     root = os.environ.get("UNMASK_CACHE_DIR") or os.path.join(

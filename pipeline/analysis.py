@@ -12,7 +12,7 @@ from unmask.models.engine import Engine
 from unmask.pipeline.detector import Detector, Reading
 from unmask.pipeline.errors import UsageError
 from unmask.pipeline.fusion import sigmoid
-from unmask.pipeline.judge import Judge, JudgeSettings
+from unmask.pipeline.judge import MIN_MEAN_RELIABILITY, Judge, JudgeSettings
 from unmask.pipeline.tracks import FaceTracker, TrackSettings
 from unmask.pipeline.types import BranchResult, Frame, Score, VerdictState
 
@@ -23,8 +23,6 @@ ANALYSIS_HZ = 10.0
 MIN_TRACK_SHARE = 0.15
 """A face must be there for this share of the frames with a face (or a second) to decide about the file."""
 KEYFRAMES = 6
-MIN_MEAN_RELIABILITY = 0.12
-"""Evidence of less reliability on average gives a probability, but no verdict."""
 TRACKING = TrackSettings(search_every_s=0.5, unsure_search_every_s=0.1)
 
 

@@ -7,6 +7,8 @@ from unmask.pipeline.types import VerdictState
 
 FULL_RELIABILITY = 0.3
 """Evidence of less reliability than this counts less towards the usable video that a verdict needs."""
+MIN_MEAN_RELIABILITY = 0.12
+"""Evidence of less reliability on average gives a probability, but no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Judge:
     def __init__(self, settings: JudgeSettings | None = None) -> None:
         self._settings = s = settings or JudgeSettings()
         self._logit: float | None = None
+        self._reliability = 0.0
         self._usable_s = 0.0
         self._updated_s: float | None = None
         self._usable_at_s: float | None = None
@@ -92,10 +95,11 @@ class Judge:
 
     def _absorb(self, logit: float, reliability: float, step_s: float) -> None:
         if self._logit is None:
-            self._logit = logit
+            self._logit, self._reliability = logit, reliability
             return
         share = 1 - 0.5 ** (step_s * reliability / self._settings.half_life_s)
         self._logit += share * (logit - self._logit)
+        self._reliability += (1 - 0.5 ** (step_s / self._settings.half_life_s)) * (reliability - self._reliability)
         self._usable_s += step_s * min(1.0, reliability / FULL_RELIABILITY)
         p = sigmoid(self._logit)
         self._suspicious.update(p, step_s)
@@ -111,6 +115,8 @@ class Judge:
         p = sigmoid(self._logit)
         if self._usable_s < settings.warm_s:
             return Judgement(VerdictState.WARMING, p, reasons)
+        if self._reliability < MIN_MEAN_RELIABILITY:
+            return Judgement(VerdictState.UNCERTAIN, p, reasons or ("inconclusive",))
         if self._manipulated.on:
             return Judgement(VerdictState.MANIPULATED, p, reasons)
         if self._suspicious.on:

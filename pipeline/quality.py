@@ -12,8 +12,9 @@ FULL_FACE_PX = 110.0
 MIN_SHARPNESS, FULL_SHARPNESS = 2.0, 6.0
 DARK, BRIGHT = 30.0, 235.0
 """Mean luma outside of which a crop carries little, and half of whose distance to black or white nothing."""
-TURNED_YAW, MAX_YAW = 0.75, 0.98
+TURNED_YAW, MAX_YAW = 0.75, 1.6
 """A face turned further than the first carries little; the second is a profile, which carries nothing."""
+YAW_LIMIT = 2.0
 LITTLE = 0.1
 MIN_CONFIDENCE = 0.7
 
@@ -44,10 +45,10 @@ def measure_quality(crop_rgb: NDArray[np.uint8], face: Face) -> Quality:
 
 
 def head_yaw(landmarks_xy: NDArray[np.float32]) -> float:
-    """-1..1: where the nose stands between the eyes, 0 in the middle, beyond 1 outside them (cut to 1)."""
+    """-2..2: where the nose stands between the eyes, 0 in the middle, 1 in front of one eye, beyond that outside."""
     left, right, nose = landmarks_xy[0], landmarks_xy[1], landmarks_xy[2]
     axis = right - left
     length = float(np.dot(axis, axis))
     if length < 1e-6:
-        return 1.0
-    return float(np.clip(2 * (np.dot(nose - left, axis) / length) - 1, -1, 1))
+        return YAW_LIMIT
+    return float(np.clip(2 * (np.dot(nose - left, axis) / length) - 1, -YAW_LIMIT, YAW_LIMIT))

@@ -67,7 +67,7 @@ class Quality:
         face_px: width of the face box in frame pixels.
         sharpness: standard deviation of the Laplacian of the crop's luma, grey levels.
         brightness: mean luma of the face, 0..255.
-        yaw: -1 (turned fully left in the image) .. 0 (frontal) .. 1, from the nose between the eyes.
+        yaw: 0 is frontal, -1 or 1 the nose in front of the left or right eye of the image, cut at -2 and 2.
         reliability: 0..1, the weight of this crop's evidence; 0 means that it must not count.
         reasons: why reliability is low or 0, of `face_too_small`, `blurred`, `too_dark`, `too_bright`, `turned_away`,
             `not_a_face`.

@@ -106,7 +106,7 @@ def temporal(
     pack: Pack,
     clips: Annotated[list[Path], typer.Option(help="Folder of genuine videos; repeatable.")],
     out: Out,
-    steps: Steps = 1200,
+    steps: Steps = 120,
     weights_dir: Annotated[Path | None, typer.Option(help="Weights whose features are used; the shipped ones.")] = None,
     export: Export = None,
 ) -> None:

@@ -11,7 +11,10 @@ Floats = NDArray[np.float64]
 MAX_LOGIT = 4.0
 REAL_CAP = {"spatial": 4.0, "mri": 1.0, "temporal": 4.0}
 """A black map is weak evidence of a genuine face: blur and compression blacken maps too."""
-WEIGHT_PENALTY = 0.05
+WEIGHT_PRIOR = {"spatial": 0.5, "mri": 0.25, "temporal": 0.25}
+WEIGHT_PENALTY = 0.5
+"""Fusion weights are pulled towards the prior: what a branch gains on our own forgeries carries over to others' only
+in part, and the temporal branch reads the spatial one's features, so their errors are the same error."""
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.3, 10.0
 
 
@@ -61,7 +64,7 @@ def _fit_fusion(
 ) -> tuple[dict[str, float], float]:
     complete = [f for f in files if all(b in f.logits for b in branches)]
     if len({f.fake for f in complete}) < 2:
-        return {b: 1 / len(branches) for b in branches}, 0.0
+        return {b: WEIGHT_PRIOR[b] for b in branches}, 0.0
     columns = [
         np.clip([f.logits[b] / temperature[b] + bias[b] for f in complete], -REAL_CAP[b], MAX_LOGIT) for b in branches
     ]
@@ -70,7 +73,7 @@ def _fit_fusion(
     weights = np.zeros(len(branches))
     offset = 0.0
     while active:
-        prior = np.full(len(active), 1 / len(branches))
+        prior = np.array([WEIGHT_PRIOR[branches[i]] for i in active])
         fitted, offset = _logistic(np.stack([columns[i] for i in active], 1), labels, prior, WEIGHT_PENALTY)
         if (fitted >= 0).all():
             weights[active] = fitted

@@ -80,6 +80,14 @@ def test_long_unusable_video_says_nothing() -> None:
     assert late == Judgement(S.UNCERTAIN, None, ("blurred",))
 
 
+def test_poor_evidence_gives_a_probability_but_no_verdict() -> None:
+    judgement = run(Judge(), 15.0, 3.5, reliability=0.1, reasons=("turned_away",))[-1]
+
+    assert judgement.state is S.UNCERTAIN
+    assert judgement.reasons == ("turned_away",)
+    assert judgement.p_fake is not None
+
+
 def test_frame_rate_does_not_change_the_verdict() -> None:
     fast, slow = Judge(), Judge()
     for i in range(180):

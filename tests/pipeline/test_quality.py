@@ -50,4 +50,4 @@ def test_yaw_is_the_nose_between_the_eyes() -> None:
 
     assert head_yaw(marks) == pytest.approx(0.0)
     assert head_yaw(turned) == pytest.approx(1.0)
-    assert head_yaw(np.zeros((5, 2), np.float32)) == 1.0
+    assert head_yaw(np.zeros((5, 2), np.float32)) == 2.0
