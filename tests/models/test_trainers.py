@@ -115,13 +115,13 @@ def test_temporal_run_learns_what_trembles(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
 
     def sequence(number: int, fake: bool) -> Sequence:
-        person = rng.normal(0, 0.3, (1, FEATURE_COUNT))
-        rows = person + rng.normal(0, 1.0 if fake else 0.05, (40, FEATURE_COUNT))
+        person = np.random.default_rng(number).normal(0, 1.0, (1, FEATURE_COUNT))
+        rows = person + rng.normal(0, 0.7 if fake else 0.02, (40, FEATURE_COUNT))
         return Sequence(np.arange(40) / 8, rows.astype(np.float32), fake, f"person {number}")
 
-    sequences = [sequence(i, fake) for i in range(20) for fake in (False, True)]
-    held_out = {f"person {i}" for i in range(5)}
-    _, figures = train_temporal(sequences, held_out, tmp_path, TemporalRecipe(steps=160, batch=16, validate_every=80))
+    sequences = [sequence(i, fake) for i in range(30) for fake in (False, True)]
+    held_out = {f"person {i}" for i in range(8)}
+    _, figures = train_temporal(sequences, held_out, tmp_path, TemporalRecipe(steps=100, batch=32, validate_every=50))
 
     assert figures["auc"] > 0.9
 
