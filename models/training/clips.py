@@ -63,8 +63,8 @@ def half_rate(clip: Clip) -> Clip:
 def swap_clip(clip: Clip, rng: np.random.Generator) -> list[Image]:
     """A live swap of the clip's face: one recipe, with what real-time tools add in time.
 
-    Per-frame tremble; landmarks found only every third frame and held between; the mask a few frames late; the
-    swap falling out for 1 to 5 frames (`research` on Deep-Live-Cam's detection interval and mask lag).
+    Per-frame tremble; landmarks found only every third frame and held between, as Deep-Live-Cam does; the mask a
+    few frames late; the swap falling out for 1 to 5 frames.
     """
     forgery = draw_forgery(rng, str(rng.choice(list(SWAP_FAMILIES), p=list(SWAP_FAMILIES.values()))))
     tremble = float(rng.choice([0.0, 0.3, 1.0], p=[0.35, 0.4, 0.25]))
