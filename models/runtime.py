@@ -15,7 +15,8 @@ from torch import nn
 from unmask.models.errors import DeviceError
 
 Floats = NDArray[np.float32]
-OPSET_CACHE = "v1"
+EXPORT_VERSION = "v1"
+"""To be raised when the code of a network changes under the same weights."""
 
 
 class Runner(Protocol):
@@ -70,7 +71,7 @@ def cache_dir() -> Path:
 class _OpenVinoRunner:
     def __init__(self, net: nn.Module, examples: tuple[Floats, ...], cache_key: str) -> None:
         core = ov.Core()
-        path = cache_dir() / f"{cache_key[:32]}-{ov.__version__.split('-')[0]}-{OPSET_CACHE}.xml"
+        path = cache_dir() / f"{cache_key[:32]}-{ov.__version__.split('-')[0]}-{EXPORT_VERSION}.xml"
         model = _read_export(core, path)
         if model is None:
             model = _export(net, examples)
@@ -115,9 +116,7 @@ def _write_export(model: ov.Model, path: Path) -> None:
         partial = path.with_suffix(f".{os.getpid()}.xml")
         ov.save_model(model, partial, compress_to_fp16=False)
         os.replace(partial.with_suffix(".bin"), path.with_suffix(".bin"))
-        text = partial.read_bytes()
-        partial.unlink()
-        path.write_bytes(text)
+        os.replace(partial, path)
     except (OSError, RuntimeError):
         return
 
