@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from unmask.models.align import align_face, similarity_matrix, warp_scale
 from unmask.models.engine import CropScores, Engine
 from unmask.models.texture import crop_scalars, luma_half
-from unmask.pipeline.fusion import DEFAULT_RULE, calibrate, fuse
+from unmask.pipeline.fusion import calibrate, fuse, rule_name
 from unmask.pipeline.judge import Judge, JudgeSettings
 from unmask.pipeline.quality import measure_quality
 from unmask.pipeline.tracks import FaceTracker, TrackSettings
@@ -63,7 +63,7 @@ class Detector:
         self.stream = stream
         self._engine = engine
         self._method = method
-        self._rule = DEFAULT_RULE if fusion == "default" else fusion
+        self._rule = rule_name(fusion)
         self._judging = judging
         self._tracker = FaceTracker(engine, tracking)
         self._memory: dict[int, _Memory] = {}

@@ -4,12 +4,25 @@ import math
 from collections.abc import Mapping
 
 from unmask.models.store import Calibration
+from unmask.pipeline.errors import UsageError
 from unmask.pipeline.types import BranchResult, Score
 
 MAX_LOGIT = 4.0
 """No single branch speaks louder than 55 to 1."""
 RULES = ("logit", "confidence", "mean")
 DEFAULT_RULE = "logit"
+
+
+def rule_name(name: str) -> str:
+    """A fusion rule; `default` is the best one so far.
+
+    Raises:
+        UsageError: there is no such rule.
+    """
+    found = DEFAULT_RULE if name == "default" else name.lower()
+    if found not in RULES:
+        raise UsageError(f"unknown fusion rule {name!r}; known are {', '.join(RULES)}")
+    return found
 
 
 def sigmoid(logit: float) -> float:

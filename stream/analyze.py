@@ -10,6 +10,7 @@ import typer
 from unmask.models.engine import Engine
 from unmask.pipeline.analysis import Analysis, analyze, method_name
 from unmask.pipeline.errors import InputError, UnreadableFile, UsageError
+from unmask.pipeline.fusion import rule_name
 from unmask.stream.progress import bar
 from unmask.stream.report import write_report
 from unmask.stream.source_file import read_file
@@ -28,6 +29,7 @@ class AnalyzeRequest:
     weights_dir: Path | None = None
     json_lines: bool = False
     report: Path | None = None
+    fusion: str = "default"
 
 
 def run_analyze(request: AnalyzeRequest) -> int:
@@ -37,13 +39,13 @@ def run_analyze(request: AnalyzeRequest) -> int:
         UsageError: the method or the report's path makes no sense.
         WeightsError, DeviceError: there is nothing to analyse with.
     """
-    method = method_name(request.method)
+    method, fusion = method_name(request.method), rule_name(request.fusion)
     _check_report(request)
     analyses: list[Analysis] = []
     with _LazyEngine(request) as engine:
         for file in request.files:
             try:
-                analysis = analyze_file(Path(file), engine, method)
+                analysis = analyze_file(Path(file), engine, method, fusion)
             except UnreadableFile as error:
                 typer.echo(f"error: {error}", err=True)
                 if request.json_lines:
@@ -57,14 +59,14 @@ def run_analyze(request: AnalyzeRequest) -> int:
     return 0 if len(analyses) == len(request.files) else InputError.exit_code
 
 
-def analyze_file(path: Path, engine: "_LazyEngine", method: str) -> Analysis:
+def analyze_file(path: Path, engine: "_LazyEngine", method: str, fusion: str = "default") -> Analysis:
     """Judges one file, with a progress bar on a terminal.
 
     Raises:
         UnreadableFile: it is missing, empty, a directory, or neither a video nor an image.
     """
     with read_file(path, path.name) as frames, bar(path.name, frames.duration_s or None) as progress:
-        return analyze(frames, engine.get(), file=str(path), method=method, progress=progress.at)
+        return analyze(frames, engine.get(), file=str(path), method=method, fusion=fusion, progress=progress.at)
 
 
 def text(analysis: Analysis) -> str:

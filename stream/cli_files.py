@@ -8,6 +8,7 @@ import typer
 from unmask.stream.cli_live import Device
 
 Method = Annotated[str, typer.Option(help="fusion, spatial (or plain_frames), mri (or MRI), temporal.")]
+Fusion = Annotated[str, typer.Option(help="How branches are fused: logit (the default), confidence or mean.")]
 WeightsDir = Annotated[Path | None, typer.Option(help="Folder with other weights and their manifest.json.")]
 
 ANALYZE_EXAMPLES = (
@@ -29,11 +30,12 @@ def analyze(
     ] = None,
     device: Device = "auto",
     weights_dir: WeightsDir = None,
+    fusion: Fusion = "default",
 ) -> None:
     """Judge whole files. A file that cannot be read is named on stderr, and the others are still judged (exit 3)."""
     from unmask.stream.analyze import AnalyzeRequest, run_analyze
 
-    request = AnalyzeRequest(tuple(files), method, device, weights_dir, json_lines, report)
+    request = AnalyzeRequest(tuple(files), method, device, weights_dir, json_lines, report, fusion)
     raise typer.Exit(run_analyze(request))
 
 
@@ -57,9 +59,10 @@ def evaluate(
     fresh: Annotated[bool, typer.Option("--fresh", help="Score every file again, ignoring scores.csv.")] = False,
     device: Device = "auto",
     weights_dir: WeightsDir = None,
+    fusion: Fusion = "default",
 ) -> None:
     """Score a labelled set: AUC with intervals, calibration, coverage. An interrupted run goes on where it stopped."""
     from unmask.stream.evaluate import EvaluateRequest, run_evaluate
 
-    request = EvaluateRequest(labels, out, method, device, weights_dir, json_object, limit, fresh)
+    request = EvaluateRequest(labels, out, method, device, weights_dir, json_object, limit, fresh, fusion)
     raise typer.Exit(run_evaluate(request))

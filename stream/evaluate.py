@@ -10,6 +10,7 @@ import typer
 from unmask.models.engine import Engine
 from unmask.pipeline.analysis import analyze, method_name
 from unmask.pipeline.errors import InputError, UnreadableFile
+from unmask.pipeline.fusion import rule_name
 from unmask.stream.evaluate_report import table, write_report
 from unmask.stream.figures import evaluation, headline_files
 from unmask.stream.labels import LabelledFile, read_labels, spread
@@ -31,6 +32,7 @@ class EvaluateRequest:
     json_object: bool = False
     limit: int | None = None
     fresh: bool = False
+    fusion: str = "default"
 
 
 def run_evaluate(request: EvaluateRequest) -> int:
@@ -43,6 +45,7 @@ def run_evaluate(request: EvaluateRequest) -> int:
     """
     rows = spread(read_labels(request.labels), request.limit)
     method = method_name(request.method)
+    rule_name(request.fusion)
     with writing(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
     engine = Engine.open(request.device, request.weights_dir)
@@ -63,7 +66,7 @@ def run_evaluate(request: EvaluateRequest) -> int:
 
 def _score_all(rows: list[LabelledFile], engine: Engine, method: str, request: EvaluateRequest) -> list[Scored]:
     """One result per row, in the order of the rows; what scores.csv holds already is not computed again."""
-    store = ScoreFile(request.out / "scores.csv", run_key(engine, method))
+    store = ScoreFile(request.out / "scores.csv", run_key(engine, f"{method} {rule_name(request.fusion)}"))
     found = {} if request.fresh else store.read(rows)
     if found:
         typer.echo(f"{len(found)} of {len(rows)} files taken from {store.path} (--fresh scores them again)", err=True)
@@ -71,7 +74,7 @@ def _score_all(rows: list[LabelledFile], engine: Engine, method: str, request: E
     with bar("evaluating", len(rows), counted=True) as progress:
         for row in rows:
             if row.path not in found:
-                found[row.path] = _score(row, engine, method)
+                found[row.path] = _score(row, engine, method, request.fusion)
                 store.add(found[row.path])
             progress.at(len(found))
     scored = [found[row.path] for row in rows]
@@ -79,11 +82,11 @@ def _score_all(rows: list[LabelledFile], engine: Engine, method: str, request: E
     return scored
 
 
-def _score(row: LabelledFile, engine: Engine, method: str) -> Scored:
+def _score(row: LabelledFile, engine: Engine, method: str, fusion: str) -> Scored:
     """One file's result; a file that cannot be read has an error and no score."""
     try:
         with read_file(row.file, row.path) as frames:
-            found = analyze(frames, engine, file=row.path, method=method).to_json()
+            found = analyze(frames, engine, file=row.path, method=method, fusion=fusion).to_json()
     except UnreadableFile as error:
         typer.echo(f"error: {error}", err=True)
         return Scored(row, {}, error=str(error))

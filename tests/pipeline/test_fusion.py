@@ -3,7 +3,8 @@
 import pytest
 
 from tests.build import calibration, score
-from unmask.pipeline.fusion import RULES, calibrate, fuse, sigmoid, to_logit
+from unmask.pipeline.errors import UsageError
+from unmask.pipeline.fusion import DEFAULT_RULE, RULES, calibrate, fuse, rule_name, sigmoid, to_logit
 from unmask.pipeline.types import Score
 
 
@@ -62,6 +63,13 @@ def test_one_branch_cannot_shout_down_the_others() -> None:
 def test_unknown_rule_is_named() -> None:
     with pytest.raises(ValueError, match="majority"):
         fuse({"spatial": score(1.0)}, calibration(), "majority")
+
+
+def test_rule_names_are_checked() -> None:
+    assert rule_name("default") == DEFAULT_RULE
+    assert rule_name("Confidence") == "confidence"
+    with pytest.raises(UsageError, match="majority"):
+        rule_name("majority")
 
 
 def test_temperature_softens_and_bias_shifts() -> None:
