@@ -1,7 +1,6 @@
 """Runs a network's forward pass: on a CPU through OpenVINO, on CUDA (or on request) through PyTorch."""
 
 import os
-import threading
 import warnings
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +19,7 @@ EXPORT_VERSION = "v1"
 
 
 class Runner(Protocol):
-    """A compiled forward pass; thread-safe."""
+    """A compiled forward pass, for one caller at a time."""
 
     def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
         """Outputs for one batch of inputs, the batch first in every array."""
@@ -79,14 +78,11 @@ class _OpenVinoRunner:
         self._compiled = core.compile_model(
             model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         )
-        self._requests = threading.local()
+        self._request = self._compiled.create_infer_request()
 
     def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
-        request = getattr(self._requests, "request", None)
-        if request is None:
-            request = self._requests.request = self._compiled.create_infer_request()
-        request.infer(list(inputs))
-        return tuple(np.array(request.get_output_tensor(i).data) for i in range(len(self._compiled.outputs)))
+        self._request.infer(list(inputs))
+        return tuple(np.array(self._request.get_output_tensor(i).data) for i in range(len(self._compiled.outputs)))
 
 
 def _export(net: nn.Module, examples: tuple[Floats, ...]) -> ov.Model:
