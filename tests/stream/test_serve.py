@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,10 +60,18 @@ def test_server_ends_by_itself_and_prints_address_and_verdicts(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_the_server_in_order(number: signal.Signals) -> None:
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), number))
-    timer.start()
+    before = signal.getsignal(number)
+
+    def kill_when_handled() -> None:
+        deadline = time.monotonic() + 15
+        while signal.getsignal(number) is before and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), number)
+
+    killer = threading.Thread(target=kill_when_handled)
+    killer.start()
     assert run_serve(settings(), seconds=20) == 0
-    timer.join()
+    killer.join()
 
 
 def test_open_address_prints_its_token_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
