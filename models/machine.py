@@ -36,9 +36,9 @@ def cuda_devices() -> tuple[str, ...]:
 
 def openvino_devices() -> tuple[str, ...]:
     """Names of the devices that OpenVINO sees."""
-    import openvino
+    from unmask.models.openvino_core import shared_core
 
-    return tuple(openvino.Core().available_devices)
+    return tuple(shared_core().available_devices)
 
 
 def versions() -> dict[str, str]:

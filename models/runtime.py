@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unmask.models.errors import DeviceError
+from unmask.models.openvino_core import shared_core
 
 Floats = NDArray[np.float32]
 EXPORT_VERSION = "v1"
@@ -69,7 +70,7 @@ def cache_dir() -> Path:
 
 class _OpenVinoRunner:
     def __init__(self, net: nn.Module, examples: tuple[Floats, ...], cache_key: str) -> None:
-        core = ov.Core()
+        core = shared_core()
         path = cache_dir() / f"{cache_key[:32]}-{ov.__version__.split('-')[0]}-{EXPORT_VERSION}.xml"
         model = _read_export(core, path)
         if model is None:
