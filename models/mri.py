@@ -41,12 +41,20 @@ class LightGenerator(nn.Module):
         Returns:
             Logits of the map (n, 1, 56, 56); its sigmoid is 0 where the face is untouched.
         """
+        return self.decode(self.encode(images)[1])
+
+    def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The last block's features and those kept for the decoder, at strides 4, 8 and 16."""
         x = self.stem(images)
         skips = []
         for i, block in enumerate(self.blocks):
             x = block(x)
             if i in SKIP_AFTER:
                 skips.append(x)
+        return x, skips
+
+    def decode(self, skips: list[Tensor]) -> Tensor:
+        """Logits of the map from the features kept by `encode`."""
         drawn = self.merges[2](self.laterals[2](skips[2]))
         for level in (1, 0):
             lateral = self.laterals[level](skips[level])

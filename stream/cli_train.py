@@ -69,8 +69,9 @@ def spatial(
     from unmask.models.training.train_spatial import SpatialRecipe, train_spatial
 
     recipe = SpatialRecipe(steps=steps, pairs_per_batch=batch, validate_every=max(1, min(150, steps // 4)))
-    state, figures = train_spatial(_existing(pack), out, spatial_start(start), recipe)
+    state, generator, figures = train_spatial(_existing(pack), out, spatial_start(start), recipe)
     save_average(state, out)
+    save_average(generator, out, "generator.pt")
     if export:
         write_weights("spatial", state, f"{steps} steps of {batch} pairs", figures, export)
     typer.echo(f"wrote {out / 'average.pt'}")

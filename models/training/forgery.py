@@ -6,6 +6,7 @@ frames (with `jittered` for what a live swap does anew in each frame). Families 
 - `self_blend`: a face blended onto its own transformed copy (SBI, Shiohara & Yamasaki 2022, arXiv 2204.08376).
 - `reconstruct`: the inner face through a low-resolution core and back, pasted with a soft mask: what the
   128 px engines of live swap tools do (RBI, arXiv 2312.08020, uses an autoencoder instead).
+- `resynth`: the face as an autoencoder drew it anew (`unmask.models.training.resynth`), pasted the same way.
 - `cross_identity`: another person's face, colour-matched and blended in (Face X-ray, arXiv 1912.13458).
 - `organ`: mouth, eyes or brows alone, as lip-sync and reenactment edits do.
 - `whole`: the whole crop through the low-resolution core, no boundary (reenactment, talking heads).
@@ -24,14 +25,20 @@ from unmask.models.training.looks import ColourShift, Texture, draw_colour, draw
 Image = NDArray[np.uint8]
 Mask = NDArray[np.float32]
 
-FAMILIES = {"self_blend": 0.40, "reconstruct": 0.27, "cross_identity": 0.13, "organ": 0.12, "whole": 0.08}
+FAMILIES = {
+    "self_blend": 0.28, "reconstruct": 0.17, "resynth": 0.24, "cross_identity": 0.14, "organ": 0.11, "whole": 0.06,
+}  # fmt: skip
 """Share of each family in training."""
+DRAWN_SHARE = {"resynth": 1.0, "cross_identity": 0.5, "organ": 0.5, "whole": 0.5}
+"""How often a family's source is a face drawn anew by an autoencoder, where there is one."""
 
 SHIFT_X, SHIFT_Y, SCALE = 0.03, 0.015, 0.05
 """Misplacement of the pasted face as shares of the crop, and its size error (SBI 2.1 step 5)."""
 OPACITIES = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 """Blend ratios of SBI; reconstructions are pasted nearly opaque, as tools do."""
 OPAQUE = (0.7, 0.85, 1.0, 1.0, 1.0)
+WARP_PX = (0.3, 2.5)
+"""Amplitude at 256 px of a smooth deformation of the pasted face: features sit a little wrong in most swaps."""
 ELASTIC_PX = (0.5, 7.0)
 """Amplitude of the mask's elastic deformation at 256 px."""
 FEATHER_PX = (0.8, 9.0)
@@ -45,7 +52,7 @@ class Forgery:
     Attributes:
         family: one of `FAMILIES`.
         hull_xy: (k, 2) polygon in the aligned crop's template frame; the mask is its convex hull.
-        elastic: (2, g, g) displacement grid in pixels at 256 px.
+        elastic: (2, g, g) displacement grid of the mask in pixels at 256 px; `warp` is the pasted face's.
         feather_px: (first, second) Gaussian sigmas; between them the mask is cut at `threshold`, when above 0.
         opacity: of the pasted face, 0..1.
         affine: (scale, shift x, shift y) of the pasted face, shifts as shares of the crop.
@@ -63,6 +70,8 @@ class Forgery:
     colour: ColourShift
     texture: Texture
     on_target: bool
+    warp: NDArray[np.float32] | None = None
+    drawn: bool = False
 
     def jittered(self, rng: np.random.Generator, strength: float) -> "Forgery":
         """The same recipe as a live swap repeats it in the next frame: place, colour and opacity tremble."""
@@ -75,28 +84,30 @@ class Forgery:
         )
 
     def apply(
-        self, face_rgb: Image, landmarks_xy: NDArray[np.float32], donor_rgb: Image | None = None
+        self, face_rgb: Image, landmarks_xy: NDArray[np.float32], source_rgb: Image | None = None
     ) -> tuple[Image, Image, Mask]:
         """Forge a face.
 
         Args:
             face_rgb: (n, n, 3) genuine aligned face.
             landmarks_xy: (5, 2) pixels in `face_rgb`.
-            donor_rgb: (n, n, 3) aligned face of somebody else, for `cross_identity`.
+            source_rgb: (n, n, 3) aligned face to paste: somebody else's for `cross_identity`, the same face drawn
+                anew where `drawn` asks for it; the face itself when None.
 
         Returns:
             The genuine counterpart (pixel-aligned; not always the input, see `on_target`), the forged face and
             the (n, n) mask of what was pasted, 0..1.
         """
         target = self._look(face_rgb) if self.on_target else face_rgb
-        if donor_rgb is not None and self.family == "cross_identity":
-            source = self._look(match_colour(donor_rgb, face_rgb))
-        else:
-            source = face_rgb if self.on_target else self._look(face_rgb)
+        source = face_rgb if source_rgb is None else source_rgb
+        if self.family == "cross_identity":
+            source = match_colour(source, face_rgb)
+        source = source if self.on_target else self._look(source)
         size = face_rgb.shape[0]
         mask = np.ones((size, size), np.float32)
         if self.family != "whole":
             matrix = self._affine_matrix(size)
+            source = source if self.warp is None else displaced(source, self.warp)
             source = np.asarray(
                 cv2.warpAffine(source, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101), np.uint8
             )
@@ -122,10 +133,7 @@ class Forgery:
     def _soften(self, mask: Mask) -> Mask:
         size = mask.shape[0]
         unit = size / 256
-        if self.elastic.any():
-            dx, dy = (cv2.resize(d * unit, (size, size), interpolation=cv2.INTER_CUBIC) for d in self.elastic)
-            grid = np.arange(size, dtype=np.float32)
-            mask = cv2.remap(mask, grid[None] + dx, grid[:, None] + dy, cv2.INTER_LINEAR)  # type: ignore[assignment]
+        mask = displaced(mask, self.elastic)
         mask = cv2.GaussianBlur(mask, (0, 0), self.feather_px[0] * unit)  # type: ignore[assignment]
         if self.threshold > 0:
             mask = (mask > self.threshold).astype(np.float32)
@@ -136,11 +144,13 @@ class Forgery:
 def draw_forgery(rng: np.random.Generator, family: str | None = None) -> Forgery:
     """Draw a recipe; the family follows `FAMILIES` unless it is named."""
     family = family or str(rng.choice(list(FAMILIES), p=list(FAMILIES.values())))
-    low_resolution = family in ("reconstruct", "whole") or (
+    low_resolution = family in ("reconstruct", "resynth", "whole") or (
         family in ("cross_identity", "organ") and rng.random() < 0.5
     )
     on_target = family == "self_blend" and rng.random() < 0.5
     steps = int(rng.integers(4, 9))
+    drawn = bool(rng.random() < DRAWN_SHARE.get(family, 0.0))
+    warped = family != "self_blend" and rng.random() < 0.5
     return Forgery(
         family=family,
         hull_xy=_draw_hull(rng, family),
@@ -154,8 +164,10 @@ def draw_forgery(rng: np.random.Generator, family: str | None = None) -> Forgery
             float(rng.uniform(-SHIFT_Y, SHIFT_Y)) * (0.4 if low_resolution else 1.0),
         ),
         colour=draw_colour(rng, 0.5 if low_resolution else 1.0),
-        texture=draw_texture(rng, low_resolution),
+        texture=draw_texture(rng, low_resolution and not drawn),
         on_target=on_target,
+        warp=(rng.normal(0, 1, (2, 5, 5)) * rng.uniform(*WARP_PX)).astype(np.float32) if warped else None,
+        drawn=drawn,
     )
 
 
@@ -176,6 +188,14 @@ def blend(source_rgb: Image, target_rgb: Image, mask: Mask) -> Image:
     alpha = mask[..., None]
     mixed = source_rgb * alpha + target_rgb * (1 - alpha)
     return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+
+
+def displaced(image: NDArray, grid: NDArray[np.float32]) -> NDArray:  # type: ignore[type-arg]
+    """An image (n, n[, c]) under a smooth displacement (2, g, g), in pixels at 256 px."""
+    size = image.shape[0]
+    dx, dy = (cv2.resize(d * (size / 256), (size, size), interpolation=cv2.INTER_CUBIC) for d in grid)
+    rows = np.arange(size, dtype=np.float32)
+    return cv2.remap(image, rows[None] + dx, rows[:, None] + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def match_colour(donor_rgb: Image, target_rgb: Image) -> Image:

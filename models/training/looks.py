@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
-CORE_PX = (56, 160)
-"""Width of the low-resolution core: below and above the 128 px of inswapper, the engine of live swap tools."""
+CORE_PX = (56, 200)
+"""Width of the low-resolution core at a 256 px crop: a 128 px swap (inswapper) of the inner face is about 190 there."""
 RGB_SHIFT, HUE_SHIFT, SATURATION, VALUE = 20.0, 8.0, 0.20, 0.12
 """Colour ranges: grey levels, degrees, shares (SBI's, with a real hue and saturation change)."""
 

@@ -20,6 +20,7 @@ from unmask.models.video import read_clip
 PACK_MARGIN_PX = 16
 """A packed face is 288 px wide: the aligned crop and 16 px around it, for random shifts and scales."""
 PACK_SIZE = CROP_SIZE + 2 * PACK_MARGIN_PX
+RESYNTH_FILE = "resynth.raw"
 CLIP_PERIOD_S = 1 / 12.5
 MIN_CONFIDENCE = 0.95
 MIN_FACE_PX = 56
@@ -52,11 +53,18 @@ class PackedFace:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A pack in memory: `faces` (n, 288, 288, 3) uint8 RGB, mapped from disk; `landmarks` (n, 5, 2) float32."""
+    """A pack in memory.
+
+    Attributes:
+        faces: (n, 288, 288, 3) uint8 RGB, mapped from disk.
+        landmarks: (n, 5, 2) float32.
+        resynthesised: the faces as `unmask.models.training.resynth` drew them anew, None before that was done.
+    """
 
     faces: NDArray[np.uint8]
     landmarks: NDArray[np.float32]
     rows: list[PackedFace]
+    resynthesised: NDArray[np.uint8] | None = None
 
 
 def write_pack(
@@ -104,8 +112,11 @@ def read_pack(folder: Path) -> Pack:
             PackedFace(r["source"], r["group"], r["clip"], float(r["pts_s"]), float(r["face_px"]), float(r["scale"]))
             for r in csv.DictReader(file)
         ]
-    faces = np.memmap(folder / "faces.raw", np.uint8, "r", shape=(len(rows), PACK_SIZE, PACK_SIZE, 3))
-    return Pack(faces, np.load(folder / "landmarks.npy"), rows)
+    shape = (len(rows), PACK_SIZE, PACK_SIZE, 3)
+    faces = np.memmap(folder / "faces.raw", np.uint8, "r", shape=shape)
+    resynth = folder / RESYNTH_FILE
+    drawn = np.memmap(resynth, np.uint8, "r", shape=shape) if resynth.is_file() else None
+    return Pack(faces, np.load(folder / "landmarks.npy"), rows, drawn)
 
 
 def _finish(out: Path, rows: list[PackedFace], landmarks: list[NDArray[np.float32]]) -> None:

@@ -39,13 +39,23 @@ def split_groups(pack: Pack, share: float, seed: int = 0) -> set[str]:
     return {groups[i] for i in picked}
 
 
+def split_three(pack: Pack, validation: float, classifier: float) -> tuple[set[str], set[str], set[str]]:
+    """Groups for validation, for the map's classifier (its generator never saw them), and for all other training."""
+    held_out = split_groups(pack, validation)
+    rest = {row.group for row in pack.rows} - held_out
+    judged = split_groups(pack, classifier, seed=1) & rest
+    return held_out, judged, rest - judged
+
+
 class PairMaker:
     """Draws pairs from a pack; pair `i` of a seed is always the same."""
 
     def __init__(self, pack: Pack, groups: set[str], seed: int, families: dict[str, float] | None = None) -> None:
         self._pack = pack
         self._seed = seed
-        self._families = families or FAMILIES
+        self._families = dict(families or FAMILIES)
+        if pack.resynthesised is None:
+            self._families["reconstruct"] = self._families.get("reconstruct", 0.0) + self._families.pop("resynth", 0.0)
         self._stills, self._clips = _index(pack, groups)
 
     def pair(self, index: int) -> Pair:
@@ -55,8 +65,10 @@ class PairMaker:
         family = str(rng.choice(list(self._families), p=_shares(self._families)))
         forgery = draw_forgery(rng, family)
         face, landmarks = np.asarray(self._pack.faces[row]), self._pack.landmarks[row]
-        donor = np.asarray(self._pack.faces[self._donor(rng, row)]) if family == "cross_identity" else None
-        real, fake, mask = forgery.apply(face, landmarks, donor)
+        giver = self._donor(rng, row) if family == "cross_identity" else row
+        drawn = self._pack.resynthesised if forgery.drawn else None
+        faces = self._pack.faces if drawn is None else drawn
+        real, fake, mask = forgery.apply(face, landmarks, np.asarray(faces[giver]))
         matrix, flip = _draw_view(rng)
         real, fake, mask = (_view(image, matrix, flip) for image in (real, fake, mask))
         degradation = draw_degradation(rng, CROP_SIZE)

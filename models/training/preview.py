@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.models.training.maps import mri_target
 from unmask.models.training.pack import read_pack
 from unmask.models.training.pairs import PairMaker
-from unmask.models.training.train_mri import mri_target
 
 TILE_PX = 144
 COLUMNS = 2

@@ -62,9 +62,9 @@ def export(name: str, state: dict[str, Tensor], trained: str, figures: dict[str,
     return folder
 
 
-def save_average(state: dict[str, Tensor], folder: Path) -> None:
-    """Keep a run's result as `average.pt` beside its checkpoint."""
-    torch.save(state, folder / "average.pt")
+def save_average(state: dict[str, Tensor], folder: Path, name: str = "average.pt") -> None:
+    """Keep a run's result beside its checkpoint."""
+    torch.save(state, folder / name)
 
 
 def _lite0_state() -> dict[str, Tensor]:

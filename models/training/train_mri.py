@@ -1,14 +1,12 @@
 """Trains the MRI branch: the generator on pixel-aligned pairs, then the classifier on maps of other people.
 
-The target is the structural dissimilarity of a pair (arXiv 2203.00108), computed before the shared degradation, so
-that a genuine face is exactly black; a pure colour shift, which dissimilarity hardly sees, is added from the
-blend mask. The classifier never sees maps of faces that trained its generator (cross-fitting).
+Targets are in `unmask.models.training.maps`. The classifier never sees maps of faces that trained its generator
+(cross-fitting).
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,14 +16,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 from unmask.models.mri import MAP_SIZE, LightGenerator, MapClassifier, MriNet
 from unmask.models.mri_published import PatchDiscriminator
 from unmask.models.training.loop import Run, Schedule, WeightAverage
+from unmask.models.training.maps import central, map_figures, map_loss, mri_target
 from unmask.models.training.metrics import auc
-from unmask.models.training.pack import Pack, read_pack
-from unmask.models.training.pairs import Pair, PairMaker, split_groups
+from unmask.models.training.pack import read_pack
+from unmask.models.training.pairs import Pair, PairMaker, split_three
 from unmask.models.training.train_spatial import to_batch
 from unmask.models.training.workers import worker_batches
 
-COLOUR_GREY_LEVELS = 32.0
-SSIM_SIGMA, SSIM_C1, SSIM_C2 = 1.5, (0.01 * 255) ** 2, (0.03 * 255) ** 2
 VALIDATION_PAIRS = 120
 LABEL_SMOOTHING = 0.05
 
@@ -43,39 +40,16 @@ class MriRecipe:
     adversarial: float = 0.01
     average_decay: float = 0.995
     validation_share: float = 0.15
-    classifier_share: float = 0.25
+    classifier_share: float = 0.12
     classifier_pairs: int = 2400
     classifier_epochs: int = 12
     validate_every: int = 150
     seed: int = 2
 
 
-def structural_dissimilarity(a_rgb: NDArray[np.uint8], b_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """1 - SSIM of the lumas (Wang et al. 2004: Gaussian window of sigma 1.5), cut to 0..1; (h, w)."""
-    a, b = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32) for x in (a_rgb, b_rgb))
-
-    def mean(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(cv2.GaussianBlur(x, (11, 11), SSIM_SIGMA), np.float32)
-
-    mean_a, mean_b = mean(a), mean(b)
-    var_a, var_b, cov = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2, mean(a * b) - mean_a * mean_b
-    ssim = ((2 * mean_a * mean_b + SSIM_C1) * (2 * cov + SSIM_C2)) / (
-        (mean_a**2 + mean_b**2 + SSIM_C1) * (var_a + var_b + SSIM_C2)
-    )
-    return np.clip(1 - ssim, 0, 1).astype(np.float32)
-
-
-def mri_target(pair: Pair) -> NDArray[np.float32]:
-    """Target map (56, 56) of a forged crop's central 224 px, 0..1; a genuine crop's is zero."""
-    difference = np.abs(pair.clean_fake_rgb.astype(np.float32) - pair.clean_real_rgb).mean(2)
-    colour = 0.5 * pair.mask * np.minimum(difference / COLOUR_GREY_LEVELS, 1) * 2
-    target = np.maximum(structural_dissimilarity(pair.clean_real_rgb, pair.clean_fake_rgb), colour)[16:240, 16:240]
-    return np.asarray(cv2.resize(target, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA), np.float32)
-
-
 def map_batch(pairs: list[Pair]) -> Batch:
     """Inputs (2n, 3, 224, 224), genuine first, and target maps (2n, 1, 56, 56)."""
-    targets = np.stack([mri_target(p) for p in pairs])
+    targets = np.stack([central(mri_target(p)) for p in pairs])
     return to_batch(pairs)[0], np.concatenate([np.zeros_like(targets), targets])[:, None]
 
 
@@ -95,16 +69,15 @@ class GanStep:
         logits = self.generator(images)
         maps = torch.sigmoid(logits)
         faces = interpolate(images, size=MAP_SIZE, mode="area")
-        pixel = binary_cross_entropy_with_logits(logits, targets, weight=1 + 3 * targets)
-        overlap = 1 - (2 * (maps * targets).sum() + 1) / ((maps**2).sum() + (targets**2).sum() + 1)
+        drawn = map_loss(logits, targets)
         fooled = (self.discriminator(maps, faces) - 1).square().mean()
-        loss = pixel + 0.3 * overlap + self.recipe.adversarial * fooled
+        loss = drawn + self.recipe.adversarial * fooled
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 5.0)
         self.optimizer.step()
         judged = self._train_discriminator(maps.detach(), targets, faces)
-        return {"loss": pixel.item(), "overlap": 1 - overlap.item(), "discriminator": judged}
+        return {"loss": drawn.item(), "discriminator": judged}
 
     def _train_discriminator(self, maps: Tensor, targets: Tensor, faces: Tensor) -> float:
         true, drawn = self.discriminator(targets, faces), self.discriminator(maps, faces)
@@ -136,9 +109,10 @@ def train_generator(
         out, generator, optimizer, Schedule(recipe.steps, recipe.learning_rate),
         WeightAverage(generator, recipe.average_decay),
     )  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
     run.resume()
     pack = read_pack(pack_folder)
-    validation_groups, _, generator_groups = split_three(pack, recipe)
+    validation_groups, _, generator_groups = split_three(pack, recipe.validation_share, recipe.classifier_share)
     maker = PairMaker(pack, validation_groups, seed=20_000)
     validation = [maker.pair(i) for i in range(VALIDATION_PAIRS)]
     with worker_batches(
@@ -151,14 +125,6 @@ def train_generator(
     return run.average.state, run.curve[-1]
 
 
-def split_three(pack: Pack, recipe: MriRecipe) -> tuple[set[str], set[str], set[str]]:
-    """Groups for validation (the same as the spatial branch's), for the classifier and for the generator."""
-    validation = split_groups(pack, recipe.validation_share)
-    rest = {row.group for row in pack.rows} - validation
-    classifier = split_groups(pack, recipe.classifier_share, seed=1) & rest
-    return validation, classifier, rest - classifier
-
-
 def train_classifier(
     pack_folder: Path, generator_state: dict[str, Tensor], recipe: MriRecipe
 ) -> tuple[MriNet, dict[str, float]]:
@@ -166,7 +132,7 @@ def train_classifier(
     net = MriNet()
     net.generator.load_state_dict(generator_state)
     pack = read_pack(pack_folder)
-    validation_groups, classifier_groups, _ = split_three(pack, recipe)
+    validation_groups, classifier_groups, _ = split_three(pack, recipe.validation_share, recipe.classifier_share)
     torch.manual_seed(recipe.seed)
     train = _draw_maps(net, PairMaker(pack, classifier_groups, seed=30_000), recipe.classifier_pairs)
     test = _draw_maps(net, PairMaker(pack, validation_groups, seed=40_000), VALIDATION_PAIRS * 2)
@@ -216,32 +182,4 @@ def _validate(state: dict[str, Tensor], pairs: list[Pair], out: Path) -> dict[st
     for i in range(0, len(pairs), 10):
         inputs, _ = map_batch(pairs[i : i + 10])
         drawn.append(torch.sigmoid(generator(torch.from_numpy(inputs))).numpy().reshape(2, -1, MAP_SIZE, MAP_SIZE))
-    maps = np.concatenate(drawn, axis=1)
-    targets = np.stack([mri_target(p) for p in pairs])
-    _write_grid(pairs[:12], maps[:, :12], targets[:12], out / "maps.png")
-    strength = np.sort(maps.reshape(2, len(pairs), -1), axis=2)[:, :, -300:].mean(2)
-    hits = (maps[1] > 0.3) & (targets > 0.3)
-    either = (maps[1] > 0.3) | (targets > 0.3)
-    value = auc(np.repeat([0, 1], len(pairs)), strength.ravel())
-    return {
-        "auc_of_strength": float("nan") if value is None else value,
-        "iou": float(hits.sum() / max(1, either.sum())),
-        "mean_on_real": float(maps[0].mean()),
-    }
-
-
-def _write_grid(pairs: list[Pair], maps: NDArray[np.float32], targets: NDArray[np.float32], path: Path) -> None:
-    """Rows of genuine, its map, forged, its map, target: what the generator has learnt to draw."""
-    rows = []
-    for i, pair in enumerate(pairs):
-        tiles = [pair.real_rgb, maps[0, i], pair.fake_rgb, maps[1, i], targets[i]]
-        rows.append(np.hstack([_tile(t) for t in tiles]))
-    half = (len(rows) + 1) // 2
-    sheet = np.hstack([np.vstack(rows[:half]), np.vstack(rows[half : 2 * half])])
-    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-
-
-def _tile(image: NDArray) -> NDArray[np.uint8]:  # type: ignore[type-arg]
-    if image.ndim == 2:
-        image = np.repeat(np.clip(image * 255, 0, 255).astype(np.uint8)[..., None], 3, 2)
-    return np.asarray(cv2.resize(image, (112, 112)), np.uint8)
+    return map_figures(np.concatenate(drawn, axis=1), pairs, out)

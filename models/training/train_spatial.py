@@ -1,56 +1,81 @@
 """Trains the spatial branch on pairs of genuine faces and their own forgeries."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from unmask.models.preprocess import spatial_input
-from unmask.models.spatial import SpatialNet
+from unmask.models.align import CROP_SIZE
+from unmask.models.mri import MAP_SIZE
+from unmask.models.preprocess import normalise, spatial_input
+from unmask.models.training.joint import JointNet
 from unmask.models.training.loop import Run, Schedule, WeightAverage
+from unmask.models.training.maps import map_figures, map_loss, mri_target
 from unmask.models.training.metrics import auc
 from unmask.models.training.pack import read_pack
-from unmask.models.training.pairs import Pair, PairMaker, split_groups
+from unmask.models.training.pairs import Pair, PairMaker, split_three
 from unmask.models.training.workers import worker_batches
 
 LABEL_SMOOTHING = 0.05
 VALIDATION_PAIRS = 120
 
 
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
 @dataclass(frozen=True, slots=True)
 class SpatialRecipe:
-    """Settings of a run; `frozen_blocks` of 16 keep the weights that they start from."""
+    """Settings of a run.
+
+    Attributes:
+        frozen_blocks: of 16; the stem and these keep the weights that they start from.
+        patch_px: side of the random part of the 256 px crop that a step sees; smaller is faster and harder.
+        map_weight: of the auxiliary map's loss (see `JointNet`), 0 leaves it out.
+        pair_weight: of the loss between a forgery and its own genuine face.
+        sharpness: radius of sharpness-aware minimisation (SAM, arXiv 2010.01412), 0 = off; it doubles the cost.
+    """
 
     steps: int = 1500
     pairs_per_batch: int = 10
-    learning_rate: float = 2e-4
+    learning_rate: float = 3e-4
     weight_decay: float = 0.02
     frozen_blocks: int = 3
+    patch_px: int = 192
+    map_weight: float = 1.0
+    pair_weight: float = 0.25
+    sharpness: float = 0.0
     average_decay: float = 0.998
     validation_share: float = 0.15
+    classifier_share: float = 0.12
     validate_every: int = 150
     seed: int = 1
 
 
 def train_spatial(
-    pack_folder: Path, out: Path, start: dict[str, Tensor], recipe: SpatialRecipe
-) -> tuple[dict[str, Tensor], dict[str, float]]:
+    pack_folder: Path,
+    out: Path,
+    start: dict[str, Tensor],
+    recipe: SpatialRecipe,
+    families: dict[str, float] | None = None,
+) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, float]]:
     """Train, resuming from `out` when it holds a checkpoint.
 
     Args:
         pack_folder: written by `write_pack`.
         out: folder for checkpoint, curve and averaged weights.
-        start: state dict of a `SpatialNet` to start from.
+        start: state dict of a `JointNet` or of a `SpatialNet` to start from.
+        families: share of each forgery family, `FAMILIES` unless given.
 
     Returns:
-        Averaged weights and the last validation.
+        Averaged weights of the `SpatialNet` and of the generator that grew beside it, and the last validation.
     """
-    net = SpatialNet()
-    net.load_state_dict(start)
+    net = JointNet()
+    (net.spatial if "backbone._fc.weight" in start else net).load_state_dict(start)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.freeze_early(recipe.frozen_blocks)
     parameters = [p for p in net.parameters() if p.requires_grad]
@@ -58,48 +83,109 @@ def train_spatial(
     run = Run(
         out, net, optimizer, Schedule(recipe.steps, recipe.learning_rate), WeightAverage(net, recipe.average_decay)
     )
+    out.mkdir(parents=True, exist_ok=True)
     run.resume()
     pack = read_pack(pack_folder)
-    held_out = split_groups(pack, recipe.validation_share)
-    groups = {row.group for row in pack.rows} - held_out
+    held_out, _, groups = split_three(pack, recipe.validation_share, recipe.classifier_share)
     held_out_pairs = PairMaker(pack, held_out, seed=10_000)
     validation = [held_out_pairs.pair(i) for i in range(VALIDATION_PAIRS)]
+    to_patches = partial(patch_batch, side=recipe.patch_px)
+    with worker_batches(
+        pack_folder, groups, recipe.seed, recipe.pairs_per_batch, run.step, to_patches, families
+    ) as batches:
+        run.train(
+            batches, JointStep(net, optimizer, parameters, recipe), lambda s: _validate(s, validation, out),
+            recipe.validate_every,
+        )  # fmt: skip
+    return *net.branch_states(run.average.state), run.curve[-1]
 
-    def step(batch: tuple[NDArray[np.float32], NDArray[np.float32]]) -> dict[str, float]:
-        net.train()
-        net.freeze_early(recipe.frozen_blocks)
+
+class JointStep:
+    """One optimiser step: the logit's loss, the map's, and that of each forgery against its own genuine face."""
+
+    def __init__(
+        self, net: JointNet, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], recipe: SpatialRecipe
+    ) -> None:
+        self.net, self.optimizer, self.parameters, self.recipe = net, optimizer, parameters, recipe
+
+    def __call__(self, batch: Batch) -> dict[str, float]:
+        self.net.train()
+        self.net.freeze_early(self.recipe.frozen_blocks)
         images = torch.from_numpy(batch[0]).contiguous(memory_format=torch.channels_last)
-        labels = torch.from_numpy(batch[1])
-        logits, _ = net(images)
+        targets = torch.from_numpy(batch[1])
+        found = self._backward(images, targets)
+        if self.recipe.sharpness:
+            steps = self._climb()
+            self._backward(images, targets)
+            with torch.no_grad():
+                for parameter, step in steps:
+                    parameter.sub_(step)
+        torch.nn.utils.clip_grad_norm_(self.parameters, 5.0)
+        self.optimizer.step()
+        return found
+
+    def _backward(self, images: Tensor, targets: Tensor) -> dict[str, float]:
+        labels = torch.arange(2).repeat_interleave(len(images) // 2).float()
+        logits, drawn = self.net(images)
         loss = binary_cross_entropy_with_logits(logits, labels * (1 - 2 * LABEL_SMOOTHING) + LABEL_SMOOTHING)
-        optimizer.zero_grad(set_to_none=True)
+        found = {"loss": loss.item(), "accuracy": ((logits > 0) == (labels > 0.5)).float().mean().item()}
+        real, fake = logits.chunk(2)
+        loss = loss + self.recipe.pair_weight * softplus(real - fake).mean()
+        if self.recipe.map_weight:
+            pixel = map_loss(drawn, targets)
+            found["map"] = pixel.item()
+            loss = loss + self.recipe.map_weight * pixel
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 5.0)
-        optimizer.step()
-        return {"loss": loss.item(), "accuracy": ((logits > 0) == (labels > 0.5)).float().mean().item()}
+        return found
 
-    with worker_batches(pack_folder, groups, recipe.seed, recipe.pairs_per_batch, run.step, to_batch) as batches:
-        run.train(batches, step, lambda state: _validate(state, validation), recipe.validate_every)
-    return run.average.state, run.curve[-1]
+    @torch.no_grad()
+    def _climb(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Move to the worst place nearby; returns what was added to which parameter."""
+        moving = [p for p in self.parameters if p.grad is not None]
+        norm = torch.stack([p.grad.norm() for p in moving if p.grad is not None]).norm() + 1e-12
+        steps = [(p, p.grad * (self.recipe.sharpness / norm)) for p in moving if p.grad is not None]
+        for parameter, step in steps:
+            parameter.add_(step)
+        return steps
 
 
-def to_batch(pairs: list[Pair]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def to_batch(pairs: list[Pair]) -> Batch:
     """Genuine crops first, then their forgeries, with labels 0 and 1."""
     crops = np.stack([p.real_rgb for p in pairs] + [p.fake_rgb for p in pairs])
     return spatial_input(crops), np.repeat(np.array([0, 1], np.float32), len(pairs))
 
 
+def patch_batch(pairs: list[Pair], side: int) -> Batch:
+    """Inputs (2n, 3, side, side), genuine first, and target maps (2n, 1, side/4, side/4).
+
+    Both members of a pair show the same random part of the crop.
+    """
+    images, targets = [], []
+    for pair in pairs:
+        place = np.random.default_rng(np.asarray(pair.real_rgb[:4, :4]).astype(np.uint32).ravel())
+        x, y = 4 * place.integers(0, (CROP_SIZE - side) // 4 + 1, 2)
+        images.append([image[y : y + side, x : x + side] for image in (pair.real_rgb, pair.fake_rgb)])
+        targets.append(mri_target(pair)[y // 4 : (y + side) // 4, x // 4 : (x + side) // 4])
+    crops = np.stack([real for real, _ in images] + [fake for _, fake in images])
+    drawn = np.stack(targets)
+    return normalise(crops), np.concatenate([np.zeros_like(drawn), drawn])[:, None]
+
+
 @torch.inference_mode()
-def _validate(state: dict[str, Tensor], pairs: list[Pair]) -> dict[str, float]:
-    net = SpatialNet()
+def _validate(state: dict[str, Tensor], pairs: list[Pair], out: Path) -> dict[str, float]:
+    net = JointNet()
     net.load_state_dict(state)
     net.eval()
     logits: list[NDArray[np.float32]] = []
+    maps: list[NDArray[np.float32]] = []
     for i in range(0, len(pairs), 10):
-        logits.append(net(torch.from_numpy(to_batch(pairs[i : i + 10])[0]))[0].numpy().reshape(2, -1))
+        found, drawn = net(torch.from_numpy(to_batch(pairs[i : i + 10])[0]))
+        logits.append(found.numpy().reshape(2, -1))
+        maps.append(torch.sigmoid(drawn).numpy().reshape(2, -1, MAP_SIZE, MAP_SIZE))
     scores = np.concatenate(logits, axis=1)
     families = np.array([p.family for p in pairs])
-    result = {"auc": _pair_auc(scores)}
+    result = {"auc": _pair_auc(scores), **map_figures(np.concatenate(maps, axis=1), pairs, out)}
     for family in sorted(set(families)):
         result[f"auc_{family}"] = _pair_auc(scores[:, families == family])
     return result

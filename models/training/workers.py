@@ -18,7 +18,13 @@ BATCH_TIMEOUT_S = 300.0
 
 @contextmanager
 def worker_batches(
-    pack_folder: Path, groups: set[str], seed: int, size: int, start: int, to_batch: Callable[[list[Pair]], Any]
+    pack_folder: Path,
+    groups: set[str],
+    seed: int,
+    size: int,
+    start: int,
+    to_batch: Callable[[list[Pair]], Any],
+    families: dict[str, float] | None = None,
 ) -> Iterator[Iterator[Any]]:
     """An endless iterator of batches of `size` pairs, from batch `start` on, two ahead of the training.
 
@@ -28,7 +34,7 @@ def worker_batches(
     context = multiprocessing.get_context("spawn")
     batches: multiprocessing.Queue[Any] = context.Queue(BATCHES_AHEAD)
     process = context.Process(
-        target=_produce, args=(pack_folder, groups, seed, size, start, to_batch, batches), daemon=True
+        target=_produce, args=(pack_folder, groups, seed, size, start, to_batch, families, batches), daemon=True
     )
     process.start()
     try:
@@ -53,8 +59,9 @@ def _produce(
     size: int,
     start: int,
     to_batch: Callable[[list[Pair]], Any],
+    families: dict[str, float] | None,
     batches: "multiprocessing.Queue[Any]",
 ) -> None:
     cv2.setNumThreads(1)
-    for pairs in PairMaker(read_pack(pack_folder), groups, seed).batches(size, start):
+    for pairs in PairMaker(read_pack(pack_folder), groups, seed, families).batches(size, start):
         batches.put(to_batch(pairs))

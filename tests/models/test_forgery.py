@@ -8,8 +8,8 @@ from unmask.models.align import TEMPLATE_XY, align_face
 from unmask.models.training.degrade import Degradation, draw_degradation, encode_h264
 from unmask.models.training.forgery import FAMILIES, draw_forgery, forge_frame
 from unmask.models.training.looks import ColourShift
+from unmask.models.training.maps import mri_target, structural_dissimilarity
 from unmask.models.training.pairs import Pair
-from unmask.models.training.train_mri import mri_target, structural_dissimilarity
 
 CROP = align_face(portrait(), PORTRAIT_LANDMARKS_XY)
 

@@ -12,6 +12,7 @@ import torch
 
 from tests.build import portrait
 from unmask.models.align import TEMPLATE_XY
+from unmask.models.mri import LightGenerator
 from unmask.models.spatial import SpatialNet
 from unmask.models.temporal import FEATURE_COUNT
 from unmask.models.training import collect
@@ -85,13 +86,14 @@ def test_spatial_run_resumes_and_learns_its_few_faces(pack: Path, tmp_path: Path
     recipe = SpatialRecipe(steps=4, pairs_per_batch=2, frozen_blocks=10, validation_share=0.25, validate_every=2)
     start = SpatialNet().state_dict()
     train_spatial(pack, tmp_path, start, recipe)
-    state, _ = train_spatial(pack, tmp_path, start, replace(recipe, steps=6))
+    state, generator, _ = train_spatial(pack, tmp_path, start, replace(recipe, steps=6))
     curve = json.loads((tmp_path / "curve.json").read_text())
 
     assert [row["step"] for row in curve] == [2, 4, 6]
     assert all(np.isfinite(row["loss"]) for row in curve)
     assert torch.equal(state["backbone._conv_stem.weight"], start["backbone._conv_stem.weight"])
     assert not torch.equal(state["backbone._fc.weight"], start["backbone._fc.weight"])
+    LightGenerator().load_state_dict(generator)
 
 
 def test_mri_run_draws_maps_and_judges_them(pack: Path, tmp_path: Path) -> None:
