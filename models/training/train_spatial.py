@@ -1,6 +1,6 @@
 """Trains the spatial branch on pairs of genuine faces and their own forgeries."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,91 +13,85 @@ from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from unmask.models.align import CROP_SIZE
 from unmask.models.mri import MAP_SIZE
 from unmask.models.preprocess import normalise, spatial_input
+from unmask.models.training.batchnorm import fix_statistics, measure_statistics
 from unmask.models.training.joint import JointNet
-from unmask.models.training.loop import Run, Schedule, WeightAverage
+from unmask.models.training.loop import (
+    Run,
+    Schedule,
+    WeightAverage,
+    device_of,
+    mixed_precision,
+    on_cpu,
+    training_device,
+)
 from unmask.models.training.maps import map_figures, map_loss, mri_target
 from unmask.models.training.metrics import auc
 from unmask.models.training.pack import read_pack
-from unmask.models.training.pairs import Pair, PairMaker, split_three
+from unmask.models.training.pairs import Pair, PairSource, split_three
+from unmask.models.training.recipes import SpatialRecipe, keep_config
+from unmask.models.training.start import GIVEN, joint_start
 from unmask.models.training.workers import worker_batches
 
 LABEL_SMOOTHING = 0.05
-VALIDATION_PAIRS = 120
-
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-@dataclass(frozen=True, slots=True)
-class SpatialRecipe:
-    """Settings of a run.
-
-    Attributes:
-        frozen_blocks: of 16; the stem and these keep the weights that they start from.
-        patch_px: side of the random part of the 256 px crop that a step sees; smaller is faster and harder.
-        map_weight: of the auxiliary map's loss (see `JointNet`), 0 leaves it out.
-        pair_weight: of the loss between a forgery and its own genuine face.
-        sharpness: radius of sharpness-aware minimisation (SAM, arXiv 2010.01412), 0 = off; it doubles the cost.
-    """
-
-    steps: int = 1500
-    pairs_per_batch: int = 10
-    learning_rate: float = 3e-4
-    weight_decay: float = 0.02
-    frozen_blocks: int = 3
-    patch_px: int = 192
-    map_weight: float = 1.0
-    pair_weight: float = 0.25
-    sharpness: float = 0.0
-    average_decay: float = 0.998
-    validation_share: float = 0.15
-    classifier_share: float = 0.12
-    validate_every: int = 150
-    seed: int = 1
-
-
 def train_spatial(
-    pack_folder: Path,
-    out: Path,
-    start: dict[str, Tensor],
-    recipe: SpatialRecipe,
-    families: dict[str, float] | None = None,
+    pack_folder: Path, out: Path, start: dict[str, Tensor] | None, recipe: SpatialRecipe
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, float]]:
     """Train, resuming from `out` when it holds a checkpoint.
 
     Args:
         pack_folder: written by `write_pack`.
         out: folder for checkpoint, curve and averaged weights.
-        start: state dict of a `JointNet` or of a `SpatialNet` to start from.
-        families: share of each forgery family, `FAMILIES` unless given.
+        start: state dict of a `JointNet` or of a `SpatialNet` to start from; what the recipe names when None.
 
     Returns:
         Averaged weights of the `SpatialNet` and of the generator that grew beside it, and the last validation.
+
+    Raises:
+        UsageError: `out` holds a run with other settings.
+        WeightsError: there are no weights to start from.
+        TrainingFailed: the run broke down.
     """
+    keep_config(out, recipe if start is None else replace(recipe, start=GIVEN))
+    start = joint_start(recipe.start) if start is None else start
     net = JointNet()
     (net.spatial if "backbone._fc.weight" in start else net).load_state_dict(start)
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.to(training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.freeze_early(recipe.frozen_blocks)
     parameters = [p for p in net.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
     run = Run(
         out, net, optimizer, Schedule(recipe.steps, recipe.learning_rate), WeightAverage(net, recipe.average_decay)
     )
-    out.mkdir(parents=True, exist_ok=True)
-    run.resume()
+    resumed = run.resume()
     pack = read_pack(pack_folder)
     held_out, _, groups = split_three(pack, recipe.validation_share, recipe.classifier_share)
-    held_out_pairs = PairMaker(pack, held_out, seed=10_000)
-    validation = [held_out_pairs.pair(i) for i in range(VALIDATION_PAIRS)]
+    source = PairSource(pack_folder, held_out, 10_000, recipe.families, recipe.clip_share)
+    validation = next(source.open().batches(recipe.validation_pairs))
+    if not resumed:
+        known = PairMaker(pack, groups, seed=50_000, families=families)
+        _measure(net, known, recipe)
+        run.average = WeightAverage(net, recipe.average_decay)
     to_patches = partial(patch_batch, side=recipe.patch_px)
-    with worker_batches(
-        pack_folder, groups, recipe.seed, recipe.pairs_per_batch, run.step, to_patches, families
-    ) as batches:
+    source = replace(source, groups=groups, seed=recipe.seed)
+    with worker_batches(source, recipe.pairs_per_batch, run.step, to_patches, recipe.workers) as batches:
         run.train(
             batches, JointStep(net, optimizer, parameters, recipe), lambda s: _validate(s, validation, out),
             recipe.validate_every,
         )  # fmt: skip
-    return *net.branch_states(run.average.state), run.curve[-1]
+    return *net.branch_states(on_cpu(run.average.state)), run.curve[-1]
+
+
+def _measure(net: JointNet, maker: PairMaker, recipe: SpatialRecipe) -> None:
+    """Measure the statistics that the run keeps."""
+    net.train()
+    net.freeze_early(recipe.frozen_blocks)
+    size = recipe.pairs_per_batch
+    numbers = [range(i * size, (i + 1) * size) for i in range(recipe.statistics_batches)]
+    measure_statistics(net, (torch.from_numpy(to_batch([maker.pair(k) for k in part])[0]) for part in numbers))
 
 
 class JointStep:
@@ -107,12 +101,14 @@ class JointStep:
         self, net: JointNet, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], recipe: SpatialRecipe
     ) -> None:
         self.net, self.optimizer, self.parameters, self.recipe = net, optimizer, parameters, recipe
+        self.device = device_of(net)
 
     def __call__(self, batch: Batch) -> dict[str, float]:
         self.net.train()
+        fix_statistics(self.net)
         self.net.freeze_early(self.recipe.frozen_blocks)
-        images = torch.from_numpy(batch[0]).contiguous(memory_format=torch.channels_last)
-        targets = torch.from_numpy(batch[1])
+        images = torch.from_numpy(batch[0]).to(self.device).contiguous(memory_format=torch.channels_last)
+        targets = torch.from_numpy(batch[1]).to(self.device)
         found = self._backward(images, targets)
         if self.recipe.sharpness:
             steps = self._climb()
@@ -125,8 +121,10 @@ class JointStep:
         return found
 
     def _backward(self, images: Tensor, targets: Tensor) -> dict[str, float]:
-        labels = torch.arange(2).repeat_interleave(len(images) // 2).float()
-        logits, drawn = self.net(images)
+        labels = torch.arange(2, device=self.device).repeat_interleave(len(images) // 2).float()
+        with mixed_precision(self.device, self.recipe.precision):
+            logits, drawn = self.net(images)
+        logits, drawn = logits.float(), drawn.float()
         loss = binary_cross_entropy_with_logits(logits, labels * (1 - 2 * LABEL_SMOOTHING) + LABEL_SMOOTHING)
         found = {"loss": loss.item(), "accuracy": ((logits > 0) == (labels > 0.5)).float().mean().item()}
         real, fake = logits.chunk(2)
@@ -176,13 +174,14 @@ def patch_batch(pairs: list[Pair], side: int) -> Batch:
 def _validate(state: dict[str, Tensor], pairs: list[Pair], out: Path) -> dict[str, float]:
     net = JointNet()
     net.load_state_dict(state)
-    net.eval()
+    device = training_device()
+    net.to(device).eval()
     logits: list[NDArray[np.float32]] = []
     maps: list[NDArray[np.float32]] = []
     for i in range(0, len(pairs), 10):
-        found, drawn = net(torch.from_numpy(to_batch(pairs[i : i + 10])[0]))
-        logits.append(found.numpy().reshape(2, -1))
-        maps.append(torch.sigmoid(drawn).numpy().reshape(2, -1, MAP_SIZE, MAP_SIZE))
+        found, drawn = net(torch.from_numpy(to_batch(pairs[i : i + 10])[0]).to(device))
+        logits.append(found.cpu().numpy().reshape(2, -1))
+        maps.append(torch.sigmoid(drawn).cpu().numpy().reshape(2, -1, MAP_SIZE, MAP_SIZE))
     scores = np.concatenate(logits, axis=1)
     families = np.array([p.family for p in pairs])
     result = {"auc": _pair_auc(scores), **map_figures(np.concatenate(maps, axis=1), pairs, out)}
