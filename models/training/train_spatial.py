@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from unmask.models.training.loop import (
 from unmask.models.training.maps import map_figures, map_loss, mri_target
 from unmask.models.training.metrics import auc
 from unmask.models.training.pack import read_pack
-from unmask.models.training.pairs import Pair, PairSource, split_three
+from unmask.models.training.pairs import Pair, PairMaker, PairSource, split_three
 from unmask.models.training.recipes import SpatialRecipe, keep_config
 from unmask.models.training.start import GIVEN, joint_start
 from unmask.models.training.workers import worker_batches
@@ -71,9 +72,8 @@ def train_spatial(
     held_out, _, groups = split_three(pack, recipe.validation_share, recipe.classifier_share)
     source = PairSource(pack_folder, held_out, 10_000, recipe.families, recipe.clip_share)
     validation = next(source.open().batches(recipe.validation_pairs))
-    if not resumed:
-        known = PairMaker(pack, groups, seed=50_000, families=families)
-        _measure(net, known, recipe)
+    if not resumed and recipe.statistics_batches:
+        _measure(net, replace(source, groups=groups, seed=50_000).open(), recipe)
         run.average = WeightAverage(net, recipe.average_decay)
     to_patches = partial(patch_batch, side=recipe.patch_px)
     source = replace(source, groups=groups, seed=recipe.seed)
@@ -89,9 +89,8 @@ def _measure(net: JointNet, maker: PairMaker, recipe: SpatialRecipe) -> None:
     """Measure the statistics that the run keeps."""
     net.train()
     net.freeze_early(recipe.frozen_blocks)
-    size = recipe.pairs_per_batch
-    numbers = [range(i * size, (i + 1) * size) for i in range(recipe.statistics_batches)]
-    measure_statistics(net, (torch.from_numpy(to_batch([maker.pair(k) for k in part])[0]) for part in numbers))
+    batches = islice(maker.batches(recipe.pairs_per_batch), recipe.statistics_batches)
+    measure_statistics(net, (torch.from_numpy(to_batch(pairs)[0]).to(device_of(net)) for pairs in batches))
 
 
 class JointStep:
@@ -105,7 +104,8 @@ class JointStep:
 
     def __call__(self, batch: Batch) -> dict[str, float]:
         self.net.train()
-        fix_statistics(self.net)
+        if self.recipe.statistics_batches:
+            fix_statistics(self.net)
         self.net.freeze_early(self.recipe.frozen_blocks)
         images = torch.from_numpy(batch[0]).to(self.device).contiguous(memory_format=torch.channels_last)
         targets = torch.from_numpy(batch[1]).to(self.device)
