@@ -8,8 +8,10 @@ drawn once by one of them into `resynth.raw`.
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, l1_loss
 
@@ -17,6 +19,7 @@ from unmask.models.training.pack import PACK_SIZE, RESYNTH_FILE, Pack, read_pack
 
 PATCH_PX = 128
 BATCH = 8
+COLOUR_SIGMA_PX = 8.0
 KINDS = ("nearest8", "transposed8", "shuffle4")
 """Way up and how often the bottleneck is smaller than the face."""
 
@@ -88,11 +91,17 @@ def write_resynthesis(
     with partial.open("wb") as raw:
         for i, face in enumerate(pack.faces):
             image = torch.from_numpy(np.array(face)).permute(2, 0, 1)[None].float() / 255
-            drawn = nets[int(which[i])](image)[0].permute(1, 2, 0).numpy()
-            raw.write(np.clip(drawn * 255 + 0.5, 0, 255).astype(np.uint8).tobytes())
+            drawn = nets[int(which[i])](image)[0].permute(1, 2, 0).numpy() * 255
+            raw.write(recoloured(np.asarray(drawn, np.float32), np.array(face)).tobytes())
             if progress:
                 progress(i + 1, len(pack.rows))
     partial.replace(pack_folder / RESYNTH_FILE)
+
+
+def recoloured(drawn: NDArray[np.float32], face_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A drawn face (n, n, 3) in grey levels with the broad colours of its original, as swap tools match them."""
+    lost = cv2.GaussianBlur(face_rgb.astype(np.float32) - drawn, (0, 0), COLOUR_SIGMA_PX)
+    return np.clip(drawn + lost + 0.5, 0, 255).astype(np.uint8)
 
 
 def _patches(pack: Pack, rng: np.random.Generator) -> Tensor:
