@@ -1,6 +1,8 @@
 """The root of every error this project raises on purpose, and those of weights and devices.
 
 UnmaskError
+├── UsageError        a command or request does not make sense as written (exit 2)
+├── TrainingFailed    a training run broke down                            (exit 1)
 ├── WeightsError      weights are missing, altered or of another version   (exit 4)
 ├── DeviceError       the asked-for device does not exist                  (exit 4)
 └── InputError        see `unmask.pipeline.errors`                         (exit 3)
@@ -11,6 +13,16 @@ class UnmaskError(Exception):
     """Any failure with a clear sentence for the user; `str(error)` is that sentence, free of credentials."""
 
     exit_code = 1
+
+
+class UsageError(UnmaskError):
+    """Raised when a command or a request does not make sense as it was written."""
+
+    exit_code = 2
+
+
+class TrainingFailed(UnmaskError):
+    """Raised when a training run breaks down: its loss is no number any more, or no batches come."""
 
 
 class WeightsError(UnmaskError):

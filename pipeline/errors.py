@@ -9,7 +9,7 @@ UnmaskError                     (unmask.models.errors)
 EndOfStream                     the normal end of a source: not an error
 """
 
-from unmask.models.errors import DeviceError, UnmaskError, WeightsError
+from unmask.models.errors import DeviceError, UnmaskError, UsageError, WeightsError
 
 __all__ = [
     "DeviceError",
@@ -23,12 +23,6 @@ __all__ = [
     "UsageError",
     "WeightsError",
 ]
-
-
-class UsageError(UnmaskError):
-    """Raised when a command or a request does not make sense as it was written."""
-
-    exit_code = 2
 
 
 class InputError(UnmaskError):

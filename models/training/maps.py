@@ -90,7 +90,8 @@ def _write_grid(pairs: list[Pair], maps: NDArray[np.float32], targets: NDArray[n
     for i, pair in enumerate(pairs):
         tiles = [pair.real_rgb, maps[0, i], pair.fake_rgb, maps[1, i], targets[i]]
         rows.append(np.hstack([_tile(t) for t in tiles]))
-    half = (len(rows) + 1) // 2
+    rows += [np.zeros_like(rows[0])] * (len(rows) % 2)
+    half = len(rows) // 2
     sheet = np.hstack([np.vstack(rows[:half]), np.vstack(rows[half : 2 * half])])
     cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
 

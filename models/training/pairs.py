@@ -3,18 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.models.align import CROP_SIZE
+from unmask.models.training.collect import TrainingDataError
 from unmask.models.training.degrade import draw_degradation
 from unmask.models.training.forgery import FAMILIES, draw_forgery
-from unmask.models.training.pack import PACK_MARGIN_PX, Pack
+from unmask.models.training.pack import PACK_MARGIN_PX, Pack, read_pack
+from unmask.models.training.recipes import CLIP_SHARE
 
-CLIP_SHARE = 0.55
-"""Share of video frames among the genuine faces: live streams are made of those, not of portraits."""
 TIGHT_SOURCES = {"utkface": 0.25}
 """Sources of which less is drawn, with their factor: tight chips of one JPEG quality teach a shortcut."""
 DONOR_CANDIDATES = 12
@@ -35,7 +37,7 @@ class Pair:
 def split_groups(pack: Pack, share: float, seed: int = 0) -> set[str]:
     """About `share` of the pack's groups, for validation: a group is a person or a scene."""
     groups = sorted({row.group for row in pack.rows})
-    picked = np.random.default_rng(seed).permutation(len(groups))[: round(share * len(groups))]
+    picked = np.random.default_rng(seed).permutation(len(groups))[: max(1, round(share * len(groups)))]
     return {groups[i] for i in picked}
 
 
@@ -47,16 +49,47 @@ def split_three(pack: Pack, validation: float, classifier: float) -> tuple[set[s
     return held_out, judged, rest - judged
 
 
-class PairMaker:
-    """Draws pairs from a pack; pair `i` of a seed is always the same."""
+@dataclass(frozen=True, slots=True)
+class PairSource:
+    """What a worker process needs to open its own `PairMaker`."""
 
-    def __init__(self, pack: Pack, groups: set[str], seed: int, families: dict[str, float] | None = None) -> None:
+    pack_folder: Path
+    groups: set[str]
+    seed: int
+    families: dict[str, float] | None = None
+    clip_share: float = CLIP_SHARE
+
+    def open(self) -> "PairMaker":
+        """The maker; its pack's faces stay on disk until they are touched."""
+        return PairMaker(read_pack(self.pack_folder), self.groups, self.seed, self.families, self.clip_share)
+
+
+class PairMaker:
+    """Draws pairs from a pack; pair `i` of a seed is always the same.
+
+    Raises:
+        TrainingDataError: no face of the pack belongs to the groups.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        groups: set[str],
+        seed: int,
+        families: dict[str, float] | None = None,
+        clip_share: float = CLIP_SHARE,
+    ) -> None:
         self._pack = pack
         self._seed = seed
+        self._clip_share = clip_share
         self._families = dict(families or FAMILIES)
-        if pack.resynthesised is None:
-            self._families["reconstruct"] = self._families.get("reconstruct", 0.0) + self._families.pop("resynth", 0.0)
+        if pack.resynthesised is None and "resynth" in self._families:
+            share = self._families.pop("resynth")
+            if "reconstruct" in self._families or not self._families:
+                self._families["reconstruct"] = self._families.get("reconstruct", 0.0) + share
         self._stills, self._clips = _index(pack, groups)
+        if not self._stills and not self._clips:
+            raise TrainingDataError("the pack shows too few people: some must train and some must be held out")
 
     def pair(self, index: int) -> Pair:
         """The pair of that number."""
@@ -74,14 +107,13 @@ class PairMaker:
         degradation = draw_degradation(rng, CROP_SIZE)
         return Pair(degradation.apply(real), degradation.apply(fake), mask, real, fake, family)
 
-    def batches(self, size: int, start: int = 0) -> Iterator[list[Pair]]:
-        """Endless batches of `size` pairs, from batch `start` on."""
-        while True:
-            yield [self.pair(i) for i in range(start * size, (start + 1) * size)]
-            start += 1
+    def batches(self, size: int, start: int = 0, stride: int = 1) -> Iterator[list[Pair]]:
+        """Endless batches of `size` pairs, from batch `start` on, every `stride`-th."""
+        for number in count(start, stride):
+            yield [self.pair(i) for i in range(number * size, (number + 1) * size)]
 
     def _draw_face(self, rng: np.random.Generator) -> int:
-        if self._clips and (not self._stills or rng.random() < CLIP_SHARE):
+        if self._clips and (not self._stills or rng.random() < self._clip_share):
             rows = self._clips[int(rng.integers(len(self._clips)))]
             return int(rows[int(rng.integers(len(rows)))])
         while True:

