@@ -1,21 +1,27 @@
 """`unmask train`: from a user's own folders to weights, every step resumable."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from unmask.pipeline.errors import UsageError
+from unmask.pipeline.errors import InputError, UsageError
 
 train = typer.Typer(
     no_args_is_help=True,
-    help="Train on your own genuine faces; forgeries are made from them. Order: pack, spatial, mri, temporal, "
+    help="Train on your own genuine faces; forgeries are made from them. Order: pack, resynth, spatial, mri, temporal, "
     "calibration. A run that was cut off goes on when the same command is given again.",
 )
 
 Pack = Annotated[Path, typer.Option(help="Folder written by `unmask train pack`.")]
-Out = Annotated[Path, typer.Option(help="Folder of the run: checkpoint, curve.json, curve.png.")]
-Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")]
+Out = Annotated[Path, typer.Option(help="Folder of the run: config.json, checkpoint, curve.json, curve.png.")]
+Config = Annotated[Path | None, typer.Option(help="TOML file of settings; `unmask train config` prints the built-in.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting; stronger than --config; repeatable."),
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all.")]
 Export = Annotated[Path | None, typer.Option(help="Also write the result into this weights folder.")]
 HELD_OUT_SHARE = 0.15
 
@@ -37,6 +43,8 @@ def pack(
         raise UsageError("name at least one folder with --images or --clips")
     with bar("finding faces", len(stills) + len(videos), counted=True) as progress:
         found = write_pack(stills, videos, out, lambda done, _: progress.at(done))
+    if not found:
+        raise InputError("no face was found in these folders")
     typer.echo(f"{found} faces in {out}")
 
 
@@ -54,26 +62,62 @@ def preview(
     typer.echo(f"wrote {out}")
 
 
+@train.command("resynth")
+def resynth(
+    pack: Pack, steps: Annotated[int, typer.Option(min=10, help="Optimiser steps of each autoencoder.")] = 700
+) -> None:
+    """Let small autoencoders draw each packed face anew: the texture of neural swaps, for the `resynth` forgeries."""
+    from unmask.models.training.resynth import KINDS, train_all, write_resynthesis
+    from unmask.stream.progress import bar
+
+    with bar("training autoencoders", steps * len(KINDS), counted=True) as progress:
+        order = {kind: number for number, kind in enumerate(KINDS)}
+        nets = train_all(_existing(pack), steps, lambda kind, done, _: progress.at(order[kind] * steps + done, kind))
+    with bar("drawing faces", _faces(pack), counted=True) as progress:
+        write_resynthesis(pack, nets, progress=lambda done, _: progress.at(done))
+    typer.echo(f"wrote {pack / 'resynth.raw'}")
+
+
+class Branch(StrEnum):
+    """What has a configuration file."""
+
+    SPATIAL = "spatial"
+    MRI = "mri"
+    TEMPORAL = "temporal"
+    BENCH = "bench"
+
+
+@train.command("config")
+def config(name: Annotated[Branch, typer.Argument(help="Branch, or bench for the sample queue.")]) -> None:
+    """Print a built-in configuration file, to be changed and given back with --config (or --queue)."""
+    from unmask.models.training.recipes import shipped_config
+
+    typer.echo(shipped_config(name.value), nl=False)
+
+
 @train.command("spatial")
 def spatial(
     pack: Pack,
     out: Out,
-    steps: Steps = 1500,
-    batch: Annotated[int, typer.Option(min=1, help="Pairs in a batch.")] = 10,
-    start: Annotated[str, typer.Option(help="imagenet, shipped, or a file.")] = "imagenet",
+    config: Config = None,
+    steps: Steps = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Pairs in a batch.")] = None,
+    start: Annotated[str | None, typer.Option(help="imagenet, shipped, or a file.")] = None,
+    settings: Settings = None,
     export: Export = None,
 ) -> None:
     """Train the spatial branch on genuine faces and forgeries made from them."""
+    from unmask.models.training.recipes import SpatialRecipe, load_recipe
     from unmask.models.training.start import export as write_weights
-    from unmask.models.training.start import save_average, spatial_start
-    from unmask.models.training.train_spatial import SpatialRecipe, train_spatial
+    from unmask.models.training.start import save_average
+    from unmask.models.training.train_spatial import train_spatial
 
-    recipe = SpatialRecipe(steps=steps, pairs_per_batch=batch, validate_every=max(1, min(150, steps // 4)))
-    state, generator, figures = train_spatial(_existing(pack), out, spatial_start(start), recipe)
+    recipe = load_recipe(SpatialRecipe, config, _given(settings, steps=steps, pairs_per_batch=batch, start=start))
+    state, generator, figures = train_spatial(_existing(pack), out, None, recipe)
     save_average(state, out)
     save_average(generator, out, "generator.pt")
     if export:
-        write_weights("spatial", state, f"{steps} steps of {batch} pairs", figures, export)
+        write_weights("spatial", state, f"{recipe.steps} steps of {recipe.pairs_per_batch} pairs", figures, export)
     typer.echo(f"wrote {out / 'average.pt'}")
 
 
@@ -81,24 +125,26 @@ def spatial(
 def mri(
     pack: Pack,
     out: Out,
-    steps: Steps = 1000,
-    batch: Annotated[int, typer.Option(min=1, help="Pairs in a batch.")] = 10,
-    start: Annotated[str, typer.Option(help="Encoder to start from: imagenet, shipped, or a file.")] = "shipped",
-    classifier_pairs: Annotated[int, typer.Option(min=32, help="Pairs whose maps train the classifier.")] = 2400,
+    config: Config = None,
+    steps: Steps = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Pairs in a batch.")] = None,
+    start: Annotated[str | None, typer.Option(help="Encoder to start from: imagenet, shipped, or a file.")] = None,
+    settings: Settings = None,
     export: Export = None,
 ) -> None:
     """Train the MRI branch: the map of what was touched, and its classifier."""
-    from unmask.models.training.start import backbone_of, save_average, spatial_start
+    from unmask.models.training.recipes import MriRecipe, load_recipe
     from unmask.models.training.start import export as write_weights
-    from unmask.models.training.train_mri import MriRecipe, train_classifier, train_generator
+    from unmask.models.training.start import save_average
+    from unmask.models.training.train_mri import train_classifier, train_generator
 
-    every = max(1, min(150, steps // 4))
-    recipe = MriRecipe(steps=steps, pairs_per_batch=batch, classifier_pairs=classifier_pairs, validate_every=every)
-    state, figures = train_generator(_existing(pack), out, backbone_of(spatial_start(start)), recipe)
+    recipe = load_recipe(MriRecipe, config, _given(settings, steps=steps, pairs_per_batch=batch, start=start))
+    state, figures = train_generator(_existing(pack), out, None, recipe)
     net, judged = train_classifier(pack, state, recipe)
     save_average(net.state_dict(), out)
     if export:
-        write_weights("mri", net.state_dict(), f"{steps} steps of {batch} pairs", {**figures, **judged}, export)
+        trained = f"{recipe.steps} steps of {recipe.pairs_per_batch} pairs"
+        write_weights("mri", net.state_dict(), trained, {**figures, **judged}, export)
     typer.echo(f"wrote {out / 'average.pt'}; classifier AUC on held-out people {judged['auc_validation']:.3f}")
 
 
@@ -107,25 +153,26 @@ def temporal(
     pack: Pack,
     clips: Annotated[list[Path], typer.Option(help="Folder of genuine videos; repeatable.")],
     out: Out,
-    steps: Steps = 120,
+    config: Config = None,
+    steps: Steps = None,
+    settings: Settings = None,
     weights_dir: Annotated[Path | None, typer.Option(help="Weights whose features are used; the shipped ones.")] = None,
     export: Export = None,
 ) -> None:
     """Train the temporal branch on genuine clips and live-like swaps of them, encoded as calls encode."""
+    from unmask.models.training.recipes import TemporalRecipe, load_recipe
     from unmask.models.training.start import export as write_weights
     from unmask.models.training.start import save_average
-    from unmask.models.training.train_temporal import TemporalRecipe, train_temporal
+    from unmask.models.training.train_temporal import train_temporal
     from unmask.stream.training import sequences
 
+    recipe = load_recipe(TemporalRecipe, config, _given(settings, steps=steps))
     held_out = _held_out(pack)
     _cache(clips, out / "features", weights_dir, seed=7, only=None)
-    every = max(1, min(100, steps // 4))
-    state, figures = train_temporal(
-        sequences(out / "features"), held_out, out, TemporalRecipe(steps=steps, validate_every=every)
-    )
+    state, figures = train_temporal(sequences(out / "features"), held_out, out, recipe)
     save_average(state, out)
     if export:
-        write_weights("temporal", state, f"{steps} steps of 32 windows", figures, export)
+        write_weights("temporal", state, f"{recipe.steps} steps of {recipe.batch} windows", figures, export)
     typer.echo(f"wrote {out / 'average.pt'}")
 
 
@@ -162,6 +209,19 @@ def _existing(pack: Path) -> Path:
     if not (pack / "faces.csv").is_file():
         raise UsageError(f"{pack} is not a pack; make one with `unmask train pack`")
     return pack
+
+
+def _faces(pack: Path) -> int:
+    from unmask.models.training.pack import read_pack
+
+    return len(read_pack(pack).rows)
+
+
+def _given(settings: list[str] | None, **flags: Any) -> dict[str, Any]:
+    """What the command line says: `--set` and the named flags, which are stronger."""
+    from unmask.models.training.recipes import parse_setting
+
+    return {**dict(map(parse_setting, settings or [])), **{k: v for k, v in flags.items() if v is not None}}
 
 
 def _held_out(pack: Path) -> set[str]:

@@ -128,6 +128,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "map_weight": (0, 1000),
     "pair_weight": (0, 1000),
     "sharpness": (0, 10),
+    "statistics_batches": (0, 100_000),
     "adversarial": (0, 1000),
     "average_decay": (0, 0.999999),
     "validation_share": (0.001, 0.9),

@@ -5,8 +5,12 @@ with different bottlenecks and different ways up are trained on a pack's own gen
 drawn once by one of them into `resynth.raw`.
 """
 
+import hashlib
+import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,11 +19,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, l1_loss
 
+from unmask.models.errors import TrainingFailed, UsageError
+from unmask.models.training.loop import device_of, training_device
 from unmask.models.training.pack import PACK_SIZE, RESYNTH_FILE, Pack, read_pack
 
 PATCH_PX = 128
 BATCH = 8
 COLOUR_SIGMA_PX = 8.0
+FOLDER = "resynth"
+SAVE_EVERY = 50
+SEED = 0
+FACE_BYTES = PACK_SIZE * PACK_SIZE * 3
 KINDS = ("nearest8", "transposed8", "shuffle4")
 """Way up and how often the bottleneck is smaller than the face."""
 
@@ -59,49 +69,116 @@ class Resynthesiser(nn.Module):
 
 
 def train_resynthesiser(
-    pack: Pack, kind: str, steps: int, seed: int = 0, progress: Progress | None = None
+    pack: Pack, kind: str, steps: int, progress: Progress | None = None, checkpoint: Path | None = None
 ) -> nn.Module:
-    """An autoencoder trained on random patches of a pack's faces: absolute error at three scales."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng([seed, len(kind), *kind.encode()])
-    net = Resynthesiser(kind)
+    """An autoencoder trained on random patches of a pack's faces: absolute error at three scales.
+
+    Args:
+        checkpoint: file to go on from and to keep the network in; nothing is kept when None.
+
+    Raises:
+        UsageError: the checkpoint is of a run of another length, or of another pack.
+        TrainingFailed: the loss is no number any more.
+    """
+    torch.manual_seed(SEED)
+    device = training_device()
+    net = Resynthesiser(kind).to(device)
     optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    for step in range(steps):
-        images = _patches(pack, rng)
+    parts = {"net": net, "optimizer": optimizer, "schedule": schedule}
+    length = {"steps": steps, "faces": len(pack.rows)}
+    for step in range(_resume(checkpoint, parts, length), steps):
+        images = _patches(pack, np.random.default_rng([SEED, step, *kind.encode()])).to(device)
         drawn = net(images)
-        loss = sum((l1_loss(avg_pool2d(drawn, k), avg_pool2d(images, k)) for k in (1, 2, 4)), torch.zeros(()))
+        loss = torch.stack([l1_loss(avg_pool2d(drawn, k), avg_pool2d(images, k)) for k in (1, 2, 4)]).sum()
+        if not math.isfinite(loss.item()):
+            raise TrainingFailed(f"the loss of autoencoder {kind} is no number any more (step {step})")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+        if checkpoint and ((step + 1) % SAVE_EVERY == 0 or step + 1 == steps):
+            _save(checkpoint, parts, {**length, "step": step + 1})
         if progress:
             progress(step + 1, steps)
     return net.eval()
+
+
+def train_all(pack_folder: Path, steps: int, progress: Callable[[str, int, int], None]) -> list[nn.Module]:
+    """One network of each kind, kept in the pack's folder `resynth`; finished ones are not trained again.
+
+    Args:
+        progress: called with (kind, steps done, steps in all).
+
+    Raises:
+        UsageError, TrainingFailed: as `train_resynthesiser`.
+    """
+    pack, folder = read_pack(pack_folder), pack_folder / FOLDER
+    folder.mkdir(exist_ok=True)
+    return [train_resynthesiser(pack, kind, steps, partial(progress, kind), folder / f"{kind}.pt") for kind in KINDS]
 
 
 @torch.inference_mode()
 def write_resynthesis(
     pack_folder: Path, nets: list[nn.Module], seed: int = 0, progress: Progress | None = None
 ) -> None:
-    """Draw each packed face by one of the networks into the pack's `resynth.raw`."""
+    """Draw each packed face by one of the networks into the pack's `resynth.raw`.
+
+    A drawing that was cut off goes on where it stopped, when the networks are the same.
+    """
     pack = read_pack(pack_folder)
     which = np.random.default_rng(seed).integers(len(nets), size=len(pack.rows))
-    partial = pack_folder / f"{RESYNTH_FILE}.partial"
-    with partial.open("wb") as raw:
-        for i, face in enumerate(pack.faces):
-            image = torch.from_numpy(np.array(face)).permute(2, 0, 1)[None].float() / 255
-            drawn = nets[int(which[i])](image)[0].permute(1, 2, 0).numpy() * 255
-            raw.write(recoloured(np.asarray(drawn, np.float32), np.array(face)).tobytes())
+    drawing = pack_folder / f"{RESYNTH_FILE}.{_digest(nets, seed)}.partial"
+    for old in pack_folder.glob(f"{RESYNTH_FILE}.*.partial"):
+        if old != drawing:
+            old.unlink()
+    with drawing.open("ab") as raw:
+        done = raw.tell() // FACE_BYTES
+        raw.truncate(done * FACE_BYTES)
+        for i in range(done, len(pack.rows)):
+            raw.write(_draw(nets[int(which[i])], np.array(pack.faces[i])).tobytes())
             if progress:
                 progress(i + 1, len(pack.rows))
-    partial.replace(pack_folder / RESYNTH_FILE)
+    drawing.replace(pack_folder / RESYNTH_FILE)
+
+
+def _draw(net: nn.Module, face_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    image = torch.from_numpy(face_rgb).permute(2, 0, 1)[None].float() / 255
+    drawn = net(image.to(device_of(net)))[0].permute(1, 2, 0).cpu().numpy() * 255
+    return recoloured(np.asarray(drawn, np.float32), face_rgb)
 
 
 def recoloured(drawn: NDArray[np.float32], face_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A drawn face (n, n, 3) in grey levels with the broad colours of its original, as swap tools match them."""
     lost = cv2.GaussianBlur(face_rgb.astype(np.float32) - drawn, (0, 0), COLOUR_SIGMA_PX)
     return np.clip(drawn + lost + 0.5, 0, 255).astype(np.uint8)
+
+
+def _resume(checkpoint: Path | None, parts: dict[str, Any], length: dict[str, int]) -> int:
+    """Load a checkpoint's parts; the step to go on from."""
+    if checkpoint is None or not checkpoint.exists():
+        return 0
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    for name, value in length.items():
+        if saved[name] != value:
+            raise UsageError(f"{checkpoint} is of a run of {saved[name]} {name}, not {value}; remove it to start anew")
+    for name, part in parts.items():
+        part.load_state_dict(saved[name])
+    return int(saved["step"])
+
+
+def _save(checkpoint: Path, parts: dict[str, Any], about: dict[str, int]) -> None:
+    unfinished = checkpoint.with_suffix(".tmp")
+    torch.save({**{name: part.state_dict() for name, part in parts.items()}, **about}, unfinished)
+    unfinished.replace(checkpoint)
+
+
+def _digest(nets: list[nn.Module], seed: int) -> str:
+    digest = hashlib.sha256(str(seed).encode())
+    for net in nets:
+        for value in net.state_dict().values():
+            digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:8]
 
 
 def _patches(pack: Pack, rng: np.random.Generator) -> Tensor:
