@@ -50,7 +50,12 @@ class Keyframe:
 
 @dataclass(frozen=True, slots=True)
 class TrackResult:
-    """One face over its whole presence."""
+    """One face over its whole presence.
+
+    Attributes:
+        logits: by branch, the mean calibrated log-odds that were fused.
+        reliability: mean of its usable frames, 0..1; 0 when there was none.
+    """
 
     track: int
     verdict: VerdictState
@@ -60,6 +65,8 @@ class TrackResult:
     frames: int
     branches: dict[str, BranchResult]
     reasons: tuple[str, ...]
+    logits: dict[str, float] = field(default_factory=dict)
+    reliability: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class Analysis:
         p_fake: of the face that decided, None when no face could be judged.
         decoded, analyzed, with_face: numbers of frames.
         video_s, wall_s: length of the video and time taken, seconds.
+        decisive: the face that decided, None when there was none.
     """
 
     file: str
@@ -87,6 +95,7 @@ class Analysis:
     video_s: float
     wall_s: float
     weights_sha256: dict[str, str]
+    decisive: TrackResult | None = None
 
     def to_json(self) -> dict[str, object]:
         """The object that `unmask analyze --json` prints."""
@@ -233,19 +242,22 @@ def analyze(
         video_s=video_s,
         wall_s=time.monotonic() - started_s,
         weights_sha256=engine.weights_sha256,
+        decisive=decisive,
     )
 
 
 def _conclude(number: int, face: _Face, detector: Detector) -> TrackResult:
     """Average each branch's log-odds over the usable frames, weighted by reliability, then fuse."""
-    fused = detector.fuse(_average(face.usable))
+    averaged = _average(face.usable)
+    fused = detector.fuse(averaged)
+    reliability = float(np.mean([r for r, _ in face.usable])) if face.usable else 0.0
     reasons: list[str] = []
     verdict, p_fake = VerdictState.UNCERTAIN, None
     quality_reasons = sorted(face.reasons, key=lambda r: -face.reasons[r])
     if fused:
         p_fake = sigmoid(fused[0])
         verdict = verdict_of(p_fake)
-        if np.mean([r for r, _ in face.usable]) < MIN_MEAN_RELIABILITY:
+        if reliability < MIN_MEAN_RELIABILITY:
             verdict = VerdictState.UNCERTAIN
             reasons += quality_reasons
         if face.alarmed and verdict in (VerdictState.AUTHENTIC, VerdictState.UNCERTAIN):
@@ -264,6 +276,8 @@ def _conclude(number: int, face: _Face, detector: Detector) -> TrackResult:
         len(face.times),
         fused[1] if fused else {},
         tuple(reasons),
+        {name: averaged[name].logit for name in (fused[1] if fused else {})},
+        reliability,
     )
 
 

@@ -17,7 +17,8 @@ ANALYZE_EXAMPLES = (
 )
 EVALUATE_EXAMPLES = (
     "Examples: [bold]unmask evaluate --labels labels.csv --out results[/bold]  |  "
-    "[bold]unmask evaluate --labels labels.csv --limit 20 --json[/bold]"
+    "[bold]unmask evaluate --labels labels.csv --robustness --limit 20 --out results[/bold]  |  "
+    "[bold]unmask evaluate --streams clips/ --out results --json[/bold]"
 )
 
 
@@ -41,28 +42,54 @@ def analyze(
 
 def evaluate(
     labels: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="LABELS.CSV",
-            help="Columns path,label (real or fake); method, dataset, group and kind are used when present. "
-            "Paths are relative to the CSV.",
+            help="Files to score: columns path,label (real or fake); method, dataset, group and kind are used when "
+            "present. Paths are relative to the CSV.",
+            show_default=False,
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for metrics.json, scores.csv, plots and report.html.")] = Path(
+    ] = None,
+    streams: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Play clips as live streams: a labels file, or a folder of genuine videos. Counts false alarms per "
+            "hour, and how soon a fake spliced into the genuine video of its group and dataset raises an alarm.",
+            show_default=False,
+        ),
+    ] = None,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness",
+            help="Score the videos of --labels under every condition (codecs, bit rates, face sizes, light, frame "
+            "rates) instead of as they are; the first 10 s of each.",
+        ),
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for figures, scores, plots and report.html.")] = Path(
         "runs/evaluate"
     ),
     json_object: Annotated[bool, typer.Option("--json", help="The figures as one JSON object on stdout.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only N files, spread evenly over the list.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Only N files (clips, splices), spread evenly.", show_default=False),
     ] = None,
     method: Method = "fusion",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Score every file again, ignoring scores.csv.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Score everything again, ignoring stored results.")] = False,
     device: Device = "auto",
     weights_dir: WeightsDir = None,
     fusion: Fusion = "default",
 ) -> None:
-    """Score a labelled set: AUC with intervals, calibration, coverage. An interrupted run goes on where it stopped."""
+    """Measure the detector on files whose truth is known: AUC with intervals, calibration, coverage, ablation.
+
+    The three parts (--labels, --labels with --robustness, --streams) can run one after the other into one folder:
+    report.html shows all that the folder holds. An interrupted run goes on where it stopped. The report shows faces
+    of the files beside their maps.
+    """
     from unmask.stream.evaluate import EvaluateRequest, run_evaluate
 
-    request = EvaluateRequest(labels, out, method, device, weights_dir, json_object, limit, fresh, fusion)
+    request = EvaluateRequest(
+        labels, out, method, device, weights_dir, json_object, limit, fresh, fusion, streams, robustness
+    )
     raise typer.Exit(run_evaluate(request))

@@ -1,13 +1,23 @@
-"""What people read after an evaluation: a table for the terminal and report.html."""
+"""What people read after an evaluation: a table for the terminal and report.html, made of what the folder holds."""
 
-import base64
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from unmask.stream.evaluate_cells import figure, html_table, notes, ranged, share, text_table, value
+from unmask.stream.evaluate_examples import read_index
+from unmask.stream.evaluate_sections import (
+    ablation_section,
+    examples_section,
+    gain_sentence,
+    robustness_section,
+    robustness_text,
+    streams_section,
+    streams_text,
+)
 from unmask.stream.html import page
-from unmask.stream.scores import Scored
 from unmask.stream.writing import writing
 
 NAMES = ("fusion", "spatial", "mri", "temporal")
@@ -15,97 +25,129 @@ PLOTS = {
     "roc.png": "How many fakes are found at what price in false alarms",
     "reliability.png": "Whether a stated probability means what it says",
     "scores.png": "How the probabilities of real and fake files spread",
+    "risk.png": "How often the surest answers are wrong, when the others are left open",
 }
+METRICS, STREAMS, ROBUSTNESS = "metrics.json", "streams.json", "robustness.json"
+WRITTEN = ("report.html", METRICS, "scores.csv", STREAMS, ROBUSTNESS, *PLOTS)
 NOTES = (
-    "Intervals are 95 %, from drawing whole groups (people, scenes) again 1000 times; with few groups they are wide.",
+    "Intervals are 95 %, from drawing whole groups (people, scenes) again; with few groups they are wide.",
     "Coverage is the share of files with a probability; files without one are in no other figure.",
     "A set is not the world: figures on one say little about forgeries made in ways that it does not hold.",
 )
 
 
-def table(figures: dict[str, Any], out: Path) -> str:
-    """The figures as lines for a terminal."""
-    head = figures["headline"]
-    lines = [
-        f"{figures['n']} files, coverage {_share(figures['coverage'])}; "
-        f"headline over {head['over']} ({head['n']} files, {head['n_groups']} groups):",
-        f"  EER {_value(figures['eer'])}   ECE {_value(figures['ece'])}   Brier {_value(figures['brier'])}   "
-        + "   ".join(f"TPR at {float(fpr):.0%} FPR {_value(tpr)}" for fpr, tpr in figures["tpr_at_fpr"].items()),
-        "",
-        f"{'AUC':42}{'files':>6}{'cover':>7}  " + "".join(f"{name:21}" for name in NAMES).rstrip(),
-    ]
-    for label, part in _slices(figures):
-        cells = "".join(f"{_auc(part, name):21}" for name in NAMES)
-        lines.append(f"{label[:41]:42}{part['n']:>6}{_share(part['coverage']):>7}  {cells}".rstrip())
-    written = [name for name in ("report.html", "metrics.json", "scores.csv", *PLOTS) if (out / name).is_file()]
-    return "\n".join([*lines, "", f"In {out}: {', '.join(written)}"])
+def text(found: dict[str, dict[str, Any]], out: Path) -> str:
+    """The parts that were evaluated (by file name) as lines for a terminal."""
+    lines: list[str] = []
+    if METRICS in found:
+        lines += [*_files_text(found[METRICS]), ""]
+    if ROBUSTNESS in found:
+        lines += [*robustness_text(found[ROBUSTNESS]), ""]
+    if STREAMS in found:
+        lines += [*streams_text(found[STREAMS]), ""]
+    written = [name for name in WRITTEN if (out / name).is_file()]
+    return "\n".join([*lines, f"In {out}: {', '.join(written)}"])
 
 
-def write_report(figures: dict[str, Any], scored: Sequence[Scored], out: Path) -> None:
-    """Writes report.html with its plots inside.
+def write_report(out: Path) -> None:
+    """Writes report.html from every part whose figures are in the folder, with all pictures inside.
 
     Raises:
         UsageError: it cannot be written.
     """
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("AUC", "files", "coverage", *NAMES))
-    rows = "".join(
-        f"<tr><td>{escape(label)}</td><td>{part['n']}</td><td>{_share(part['coverage'])}</td>"
-        + "".join(f"<td>{_auc(part, name)}</td>" for name in NAMES)
-        + "</tr>"
-        for label, part in _slices(figures)
-    )
-    single = "".join(
-        f"<tr><td>{escape(name)}</td><td>{_value(value)}</td></tr>"
-        for name, value in (
-            ("EER", figures["eer"]),
-            ("ECE", figures["ece"]),
-            ("Brier", figures["brier"]),
-            *((f"TPR at {float(fpr):.0%} FPR", tpr) for fpr, tpr in figures["tpr_at_fpr"].items()),
-        )
-    )
-    failed = [one for one in scored if one.error]
-    errors = "".join(f"<li>{escape(one.error)}</li>" for one in failed)
-    body = (
-        f"<h1>Evaluation</h1><p>{figures['n']} files, coverage {_share(figures['coverage'])}; "
-        f"the headline is over {escape(figures['headline']['over'])}.</p>"
-        f"<table><tr>{head}</tr>{rows}</table><table>{single}</table>"
-        + "".join(_plots(out))
-        + (f"<h2>Files that could not be read</h2><ul>{errors}</ul>" if failed else "")
-        + "<h2>How to read this</h2><ul>"
-        + "".join(f"<li>{escape(note)}</li>" for note in NOTES)
-        + "</ul>"
-    )
+    parts = {name: found for name in (METRICS, STREAMS, ROBUSTNESS) if (found := _read(out / name)) is not None}
+    body = "<h1>Evaluation</h1>" + _weights_note(parts)
+    if METRICS in parts:
+        body += _files_section(parts[METRICS], out)
+        body += ablation_section(parts[METRICS]["ablation"]) + examples_section(read_index(out), out)
+    if STREAMS in parts:
+        body += streams_section(parts[STREAMS], out)
+    if ROBUSTNESS in parts:
+        body += robustness_section(parts[ROBUSTNESS], out)
     with writing(out / "report.html"):
         (out / "report.html").write_text(page("unmask evaluation", body), "utf-8")
 
 
-def _plots(out: Path) -> Iterator[str]:
-    for name, caption in PLOTS.items():
-        if (out / name).is_file():
-            data = base64.b64encode((out / name).read_bytes()).decode("ascii")
-            yield (
-                f'<figure><img alt="{escape(caption)}" width="480" src="data:image/png;base64,{data}">'
-                f"<figcaption>{escape(caption)}</figcaption></figure>"
-            )
+def _read(path: Path) -> dict[str, Any] | None:
+    """The figures of a part; None when they are not there or from another version."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    known = isinstance(found, dict) and ("ablation" in found or path.name != METRICS)
+    return found if known else None
+
+
+def _weights_note(parts: dict[str, dict[str, Any]]) -> str:
+    """Which weights were measured, and a warning where the parts were measured with different ones."""
+    seen = {name: part["weights"] for name, part in parts.items()}
+    if len({json.dumps(weights, sort_keys=True) for weights in seen.values()}) > 1:
+        lines = (f"{name}: {', '.join(f'{b} {h[:8]}' for b, h in sorted(w.items()))}" for name, w in seen.items())
+        return notes(["The parts of this page were measured with different weights; run them again.", *lines])
+    weights: dict[str, str] = next(iter(seen.values()), {})
+    return notes([f"Weights: {', '.join(f'{branch} {sha256[:12]}' for branch, sha256 in sorted(weights.items()))}."])
+
+
+def _files_section(figures: dict[str, Any], out: Path) -> str:
+    head = ("AUC", "files", "coverage", *NAMES)
+    rows = [
+        (label, str(part["n"]), share(part["coverage"]), *(_auc(part, name) for name in NAMES))
+        for label, part in _slices(figures)
+    ]
+    pictures = "".join(figure(out / name, caption, 460) for name, caption in PLOTS.items())
+    failed = figures["errors"]
+    return (
+        f"<p>{figures['n']} files, coverage {share(figures['coverage'])}; "
+        f"the headline is over {escape(figures['headline']['over'])}.</p>"
+        + html_table(head, rows)
+        + html_table(*_others(figures))
+        + pictures
+        + (f"<h2>Files that could not be read</h2>{notes(failed)}" if failed else "")
+        + f"<h2>How to read this</h2>{notes(NOTES)}"
+    )
+
+
+def _files_text(figures: dict[str, Any]) -> list[str]:
+    head = figures["headline"]
+    columns = ("AUC", "files", "cover", *NAMES)
+    rows = [
+        (label[:41], str(part["n"]), share(part["coverage"]), *(_auc(part, name) for name in NAMES))
+        for label, part in _slices(figures)
+    ]
+    return [
+        f"{figures['n']} files, coverage {share(figures['coverage'])}; "
+        f"headline over {head['over']} ({head['n']} files, {head['n_groups']} groups):",
+        f"  EER {value(figures['eer'])}   ECE {value(figures['ece'])}   Brier {value(figures['brier'])}   "
+        + "   ".join(f"TPR at {float(fpr):.0%} FPR {value(tpr)}" for fpr, tpr in figures["tpr_at_fpr"].items()),
+        *gain_sentence(figures["ablation"]["gain"]),
+        "",
+        *text_table(columns, rows),
+    ]
+
+
+def _others(figures: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Head and rows: the figures of the asked-for method beside its AUC."""
+    head = (f"{figures['method']}", "EER", "TPR at 1% FPR", "TPR at 5% FPR", "ECE", "Brier", "risk-coverage area")
+    rows = [
+        (
+            label,
+            ranged(part["eer"], part["ci95"]["eer"]),
+            *(ranged(part["tpr_at_fpr"][fpr], part["ci95"][f"tpr_at_fpr_{fpr}"]) for fpr in ("0.01", "0.05")),
+            *(ranged(part[key], part["ci95"][key]) for key in ("ece", "brier")),
+            value(part["aurc"]),
+        )
+        for label, part in _slices(figures)
+    ]
+    return head, rows
 
 
 def _slices(figures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     head = figures["headline"]
     yield f"headline ({head['over']})", {**figures, "n": head["n"], "coverage": head["coverage"]}
-    for prefix in ("kind", "method", "dataset"):
+    for prefix in ("kind", "method", "dataset", "quality"):
         for name, part in figures[f"by_{prefix}"].items():
             yield f"{prefix}: {name}", part
 
 
 def _auc(part: dict[str, Any], name: str) -> str:
-    interval = part["auc_ci95"][name]
-    value = _value(part["auc"][name])
-    return f"{value} [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else value
-
-
-def _value(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
+    return ranged(part["auc"][name], part["auc_ci95"][name])

@@ -1,13 +1,18 @@
 """Figures of an evaluated set: over all files, by kind, by method and by dataset. Pure: scores in, numbers out."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from unmask.models.training import metrics
+from unmask.models.training.metrics import Floats
 from unmask.stream.scores import BRANCHES, Scored
 
 SCHEMA = 1
 FPR_TARGETS = (0.01, 0.05)
+QUALITIES = {"low, below 0.3": 0.0, "middle": 0.3, "high, 0.7 and more": 0.7}
+"""Names of mean reliability, and where each begins."""
+HEADLINE = ("auc", "auc_ci95", "eer", "ece", "brier", "aurc", "tpr_at_fpr", "ci95")
 GENUINE_WORDS = frozenset({"original", "originals", "real", "genuine", "pristine"})
 
 
@@ -24,11 +29,14 @@ def evaluation(scored: Sequence[Scored], method: str = "fusion") -> dict[str, An
         "schema": SCHEMA,
         "n": len(scored),
         "coverage": _coverage(scored),
-        **{key: headline[key] for key in ("auc", "auc_ci95", "eer", "ece", "brier", "aurc", "tpr_at_fpr")},
+        **{key: headline[key] for key in HEADLINE},
         "headline": {"over": over, **{key: headline[key] for key in ("n", "n_fake", "n_groups", "coverage")}},
         "by_kind": {kind: slice_figures([one for one in scored if one.row.kind == kind], method) for kind in kinds},
         "by_method": _sliced(scored, lambda one: one.row.method, method),
-        "by_dataset": _sliced(scored, lambda one: _dataset(one.row.dataset), method),
+        "by_dataset": _sliced(scored, lambda one: dataset_name(one.row.dataset), method),
+        "by_quality": {
+            name: slice_figures([one for one in files if _quality(one) == name], method) for name in QUALITIES
+        },
         "method": method,
         "scores": "scores.csv",
     }
@@ -53,11 +61,28 @@ def slice_figures(scored: Sequence[Scored], method: str) -> dict[str, Any]:
         "coverage": _coverage(scored),
         "auc": {name: value for name, (value, _) in ranking.items()},
         "auc_ci95": {name: interval for name, (_, interval) in ranking.items()},
-        "eer": _rounded(metrics.eer(truth, p_fake)),
-        "ece": _rounded(metrics.ece(truth, p_fake)),
-        "brier": _rounded(metrics.brier(truth, p_fake)),
-        "aurc": _rounded(metrics.aurc(truth, p_fake)),
-        "tpr_at_fpr": {f"{fpr:.2f}": _rounded(metrics.tpr_at_fpr(truth, p_fake, fpr)) for fpr in FPR_TARGETS},
+        "eer": rounded(metrics.eer(truth, p_fake)),
+        "ece": rounded(metrics.ece(truth, p_fake)),
+        "brier": rounded(metrics.brier(truth, p_fake)),
+        "aurc": rounded(metrics.aurc(truth, p_fake)),
+        "tpr_at_fpr": {f"{fpr:.2f}": rounded(metrics.tpr_at_fpr(truth, p_fake, fpr)) for fpr in FPR_TARGETS},
+        "ci95": _intervals(answered),
+    }
+
+
+def _intervals(answered: Sequence[Scored]) -> dict[str, list[float] | None]:
+    """95 % intervals of the figures other than the AUC."""
+    truth, p_fake = [int(one.row.fake) for one in answered], [one.p["p_fake"] for one in answered]
+    groups = [one.row.group for one in answered]
+    statistics: dict[str, Callable[[Floats, Floats], float | None]] = {
+        "eer": metrics.eer,
+        "ece": metrics.ece,
+        "brier": metrics.brier,
+        **{f"tpr_at_fpr_{fpr:.2f}": partial(metrics.tpr_at_fpr, fpr=fpr) for fpr in FPR_TARGETS},
+    }
+    return {
+        name: rounded_pair(metrics.bootstrap(statistic, truth, p_fake, groups))
+        for name, statistic in statistics.items()
     }
 
 
@@ -67,7 +92,7 @@ def _ranking(scored: Sequence[Scored], key: str | None) -> tuple[float | None, l
     truth = [int(one.row.fake) for one in answered]
     p = [one.p[str(key)] for one in answered]
     interval = metrics.bootstrap_auc(truth, p, [one.row.group for one in answered])
-    return _rounded(metrics.auc(truth, p)), [round(value, 4) for value in interval] if interval else None
+    return rounded(metrics.auc(truth, p)), rounded_pair(interval)
 
 
 def _sliced(scored: Sequence[Scored], name_of: Callable[[Scored], str], method: str) -> dict[str, dict[str, Any]]:
@@ -78,24 +103,37 @@ def _sliced(scored: Sequence[Scored], name_of: Callable[[Scored], str], method: 
     by_name: dict[str, dict[str, Any]] = {}
     for name in sorted({name_of(one) for one in scored if one.row.fake} - {""}):
         fakes = [one for one in scored if one.row.fake and name_of(one) == name]
-        homes = {(_dataset(one.row.dataset), one.row.kind) for one in fakes}
+        homes = {(dataset_name(one.row.dataset), one.row.kind) for one in fakes}
         kinds = {one.row.kind for one in fakes}
         reals = [one for one in scored if not one.row.fake and one.row.kind in kinds]
-        own = [one for one in reals if (_dataset(one.row.dataset), one.row.kind) in homes]
+        own = [one for one in reals if (dataset_name(one.row.dataset), one.row.kind) in homes]
         figures = slice_figures([*fakes, *(own or reals)], method)
         by_name[name] = {**figures, "against": "real files of the same dataset" if own else "all real files"}
     return by_name
 
 
-def _dataset(name: str) -> str:
+def dataset_name(name: str) -> str:
     """A dataset's name without the words that mark its genuine half."""
     return " ".join(word for word in name.split() if word.lower() not in GENUINE_WORDS)
 
 
 def _coverage(scored: Sequence[Scored]) -> float | None:
     """Share of files with a probability."""
-    return _rounded(sum("p_fake" in one.p for one in scored) / len(scored)) if scored else None
+    return rounded(sum("p_fake" in one.p for one in scored) / len(scored)) if scored else None
 
 
-def _rounded(value: float | None) -> float | None:
+def _quality(one: Scored) -> str:
+    """The name of a file's mean reliability, "" when there is none."""
+    if one.reliability is None:
+        return ""
+    return [name for name, start in QUALITIES.items() if one.reliability >= start][-1]
+
+
+def rounded_pair(interval: tuple[float, float] | None) -> list[float] | None:
+    """An interval for JSON, to four digits."""
+    return [round(value, 4) for value in interval] if interval else None
+
+
+def rounded(value: float | None) -> float | None:
+    """A figure for JSON, to four digits."""
     return None if value is None else round(value, 4)

@@ -5,12 +5,15 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from unmask.pipeline.errors import UsageError
 
 FAKE_WORDS = frozenset({"fake", "forged", "manipulated", "synthetic", "1"})
 REAL_WORDS = frozenset({"real", "genuine", "authentic", "original", "0"})
 REQUIRED = ("path", "label")
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def _labelled(row: Mapping[str | None, str | list[str] | None], csv_path: Path, 
     )
 
 
-def spread(rows: list[LabelledFile], limit: int | None) -> list[LabelledFile]:
+def spread(rows: list[Row], limit: int | None) -> list[Row]:
     """At most `limit` rows, evenly spread over the list, so that every part of it is seen."""
     if limit is None or limit >= len(rows):
         return rows

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -13,11 +13,16 @@ from unmask.stream.labels import LabelledFile
 from unmask.stream.writing import writing
 
 BRANCHES = ("spatial", "mri", "temporal")
+FORMAT = 2
+"""Of scores.csv: rows of another format are computed again."""
+LOGITS = {name: f"raw_logit_{name}" for name in BRANCHES}
 COLUMNS = (
     "path",
     "label",
     "p_fake",
     *BRANCHES,
+    *LOGITS.values(),
+    "reliability",
     "verdict",
     "frames_with_face",
     "error",
@@ -36,6 +41,8 @@ class Scored:
     Attributes:
         p: probability by `p_fake` (the asked-for method) and branch name; absent when nothing was said.
         error: why the file could not be read, "" when it was.
+        raw_logits: by branch name, mean over the deciding face's frames before temperature and bias.
+        reliability: 0..1, mean of those frames; None when there were none.
     """
 
     row: LabelledFile
@@ -43,6 +50,8 @@ class Scored:
     verdict: str = ""
     frames_with_face: int = 0
     error: str = ""
+    raw_logits: Mapping[str, float] = field(default_factory=dict)
+    reliability: float | None = None
 
 
 class ScoreFile:
@@ -98,6 +107,8 @@ class ScoreFile:
             "path": row.path,
             "label": "fake" if row.fake else "real",
             **{name: f"{value:.6f}" for name, value in scored.p.items()},
+            **{LOGITS[name]: f"{value:.5f}" for name, value in scored.raw_logits.items()},
+            "reliability": "" if scored.reliability is None else f"{scored.reliability:.4f}",
             "verdict": scored.verdict,
             "frames_with_face": scored.frames_with_face,
             "error": scored.error,
@@ -113,17 +124,28 @@ class ScoreFile:
         """A stored row, or None when it holds no result to go on with."""
         try:
             p = {name: float(line[name]) for name in ("p_fake", *BRANCHES) if line[name]}
-            faces = int(line["frames_with_face"])
+            logits = {name: float(line[column]) for name, column in LOGITS.items() if line[column]}
+            faces, reliability = int(line["frames_with_face"]), line["reliability"]
+            known = float(reliability) if reliability else None
         except (KeyError, TypeError, ValueError):
             return None
-        return Scored(row, p, line["verdict"], faces) if line["verdict"] and not line["error"] else None
+        if line["error"] or not line["verdict"]:
+            return None
+        return Scored(row, p, line["verdict"], faces, raw_logits=logits, reliability=known)
 
 
-def run_key(engine: Engine, method: str) -> str:
-    """A short name for everything that decides a score: weights, calibration, method and the code that uses them."""
-    digest = hashlib.sha256(repr((sorted(engine.weights_sha256.items()), engine.calibration, method)).encode())
+def run_key(engine: Engine, method: str, *modules: str) -> str:
+    """A short name for everything that decides a score: format, weights, calibration, method and code.
+
+    Args:
+        modules: files of `unmask.stream` whose code decides too, beside all of `unmask.models` and `unmask.pipeline`.
+    """
+    deciding = (FORMAT, sorted(engine.weights_sha256.items()), engine.calibration, method)
+    digest = hashlib.sha256(repr(deciding).encode())
     for package in ("unmask.models", "unmask.pipeline"):
         for entry in sorted(resources.files(package).iterdir(), key=lambda entry: entry.name):
             if entry.name.endswith(".py"):
                 digest.update(entry.read_bytes())
+    for module in modules:
+        digest.update((resources.files("unmask.stream") / module).read_bytes())
     return digest.hexdigest()[:16]

@@ -1,5 +1,7 @@
 """Figures for a set of scored files: pure numpy, no files, no plots. `labels` are 1 for fake and 0 for real."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,18 +100,60 @@ def bootstrap_auc(
     hold both classes.
     """
     y, s = _pair(labels, scores)
-    names, member = np.unique(np.asarray(groups), return_inverse=True)
-    if not _both_classes(y) or len(names) < 2:
+    times = _redrawn(groups, resamples, seed)
+    if times is None or not _both_classes(y):
         return None
-    drawn = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
-    times = np.zeros((resamples, len(names)))
-    np.add.at(times, (np.arange(resamples)[:, None], drawn), 1.0)
-    values = _weighted_auc(y, s, times[:, member])
-    values = values[np.isfinite(values)]
-    if len(values) * 2 < resamples:
+    return _middle(_weighted_auc(y, s, times), resamples)
+
+
+def bootstrap_auc_gain(
+    labels: ArrayLike, scores: ArrayLike, others: ArrayLike, groups: ArrayLike, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % interval of the AUC of `scores` minus that of `others` on the same files; None as in `bootstrap_auc`."""
+    y, s = _pair(labels, scores)
+    _, other = _pair(labels, others)
+    times = _redrawn(groups, resamples, seed)
+    if times is None or not _both_classes(y):
         return None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    return _middle(_weighted_auc(y, s, times) - _weighted_auc(y, other, times), resamples)
+
+
+def bootstrap(
+    statistic: Callable[[Floats, Floats], float | None],
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    resamples: int = 300,
+    seed: int = 0,
+) -> tuple[float, float] | None:
+    """95 % interval of any figure of (labels, scores) by drawing whole groups again; None as in `bootstrap_auc`."""
+    y, s = _pair(labels, scores)
+    times = _redrawn(groups, resamples, seed)
+    if times is None:
+        return None
+    picks = (np.repeat(np.arange(len(y)), row.astype(int)) for row in times)
+    found = [statistic(y[pick], s[pick]) for pick in picks]
+    return _middle(np.array([value for value in found if value is not None], np.float64), resamples)
+
+
+def poisson_interval(count: int) -> tuple[float, float]:
+    """Exact (Garwood 1936) 95 % interval of the mean of a Poisson variable of which `count` was seen once."""
+    if count < 0:
+        raise ValueError(f"a count cannot be negative, got {count}")
+    low = 0.0 if count == 0 else _poisson_mean(count - 1, 0.975)
+    return low, _poisson_mean(count, 0.025)
+
+
+def share_interval(count: int, total: int) -> tuple[float, float] | None:
+    """95 % interval of a share by Wilson's score (1927); None of nothing."""
+    if not 0 <= count <= total:
+        raise ValueError(f"a share needs 0 <= count <= total, got {count} of {total}")
+    if total == 0:
+        return None
+    z2 = 1.959964**2
+    middle = (count + z2 / 2) / (total + z2)
+    half = math.sqrt(z2 * (count * (total - count) / total + z2 / 4)) / (total + z2)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def risk_coverage(labels: ArrayLike, p_fake: ArrayLike) -> tuple[Floats, Floats]:
@@ -136,6 +180,36 @@ def _pair(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
     if not np.isfinite(s).all():
         raise ValueError("scores must be finite")
     return y, s
+
+
+def _redrawn(groups: ArrayLike, resamples: int, seed: int) -> Floats | None:
+    """(resamples, n): how often each file counts when whole groups are drawn again; None for fewer than two groups."""
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        return None
+    drawn = np.random.default_rng(seed).integers(len(names), size=(resamples, len(names)))
+    times = np.zeros((resamples, len(names)))
+    np.add.at(times, (np.arange(resamples)[:, None], drawn), 1.0)
+    return times[:, member]
+
+
+def _middle(values: Floats, resamples: int) -> tuple[float, float] | None:
+    """The middle 95 % of the finite values; None when they are fewer than half of the resamples."""
+    values = values[np.isfinite(values)]
+    if len(values) * 2 < resamples:
+        return None
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _poisson_mean(count: int, at_most: float) -> float:
+    """The mean at which a Poisson variable is `count` or less with probability `at_most`, by bisection."""
+    low, high = 0.0, count + 10 * math.sqrt(count + 1) + 10
+    for _ in range(100):
+        mean = (low + high) / 2
+        terms = (math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1))
+        low, high = (mean, high) if sum(terms) > at_most else (low, mean)
+    return (low + high) / 2
 
 
 def _both_classes(y: Floats) -> bool:

@@ -153,3 +153,53 @@ def test_senseless_input_is_refused(labels: list[int], scores: list[float]) -> N
     """A missing score must be left out by the caller, never counted as a number."""
     with pytest.raises(ValueError, match=r"labels|scores"):
         metrics.auc(labels, scores)
+
+
+@pytest.mark.parametrize(
+    ("count", "low", "high"), [(0, 0.0, 3.6889), (1, 0.0253, 5.5716), (2, 0.2422, 7.2247), (100, 81.364, 121.627)]
+)
+def test_the_poisson_interval_is_the_exact_one(count: int, low: float, high: float) -> None:
+    """Values of the chi-square tables (Garwood 1936)."""
+    assert metrics.poisson_interval(count) == pytest.approx((low, high), abs=2e-3)
+
+
+def test_a_negative_count_and_a_share_above_one_are_refused() -> None:
+    """They are mistakes of the caller."""
+    with pytest.raises(ValueError, match="negative"):
+        metrics.poisson_interval(-1)
+    with pytest.raises(ValueError, match="3 of 2"):
+        metrics.share_interval(3, 2)
+
+
+def test_the_interval_of_a_share_stays_within_0_and_1() -> None:
+    """Wilson's interval, also at the ends; a share of nothing has none."""
+    assert metrics.share_interval(0, 0) is None
+    assert metrics.share_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-3)
+    assert metrics.share_interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-3)
+    assert metrics.share_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-3)
+
+
+def test_the_gain_over_oneself_is_surely_nothing_and_over_chance_surely_something() -> None:
+    """The same files are drawn for both."""
+    rng = np.random.default_rng(3)
+    labels, groups = np.arange(80) % 2, np.arange(80) // 2
+    chance = rng.random(80)
+
+    assert metrics.bootstrap_auc_gain(labels, chance, chance, groups) == (0.0, 0.0)
+    interval = metrics.bootstrap_auc_gain(labels, labels + 0.1 * chance, chance, groups)
+    assert interval is not None and interval[0] > 0.2
+    assert metrics.bootstrap_auc_gain(labels, chance, chance, np.zeros(80)) is None
+
+
+def test_any_figure_gets_an_interval_over_groups() -> None:
+    """It holds the figure; one group alone, or a figure that is never there, has none."""
+    rng = np.random.default_rng(4)
+    labels, groups = np.arange(60) % 2, np.arange(60) // 2
+    p = np.clip(rng.normal(0.35 + 0.3 * labels, 0.2), 0, 1)
+    interval, found = metrics.bootstrap(metrics.brier, labels, p, groups), metrics.brier(labels, p)
+
+    assert interval is not None and found is not None
+    assert interval[0] < found < interval[1]
+    assert metrics.bootstrap(metrics.brier, labels, p, np.zeros(60)) is None
+    assert metrics.bootstrap(metrics.eer, np.ones(60), p, groups) is None
+    assert metrics.bootstrap(metrics.brier, [], [], []) is None
