@@ -7,12 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from unmask.pipeline.errors import InputError, UsageError
+from unmask.stream.cli_bench import bench as bench_command
+from unmask.stream.cli_bench import existing_pack
 
 train = typer.Typer(
     no_args_is_help=True,
     help="Train on your own genuine faces; forgeries are made from them. Order: pack, resynth, spatial, mri, temporal, "
     "calibration. A run that was cut off goes on when the same command is given again.",
 )
+
+train.command("bench")(bench_command)
 
 Pack = Annotated[Path, typer.Option(help="Folder written by `unmask train pack`.")]
 Out = Annotated[Path, typer.Option(help="Folder of the run: config.json, checkpoint, curve.json, curve.png.")]
@@ -58,7 +62,7 @@ def preview(
     """Draw a contact sheet of genuine faces, their forgeries, masks and target maps."""
     from unmask.models.training.preview import write_preview
 
-    write_preview(_existing(pack), out, pairs, seed)
+    write_preview(existing_pack(pack), out, pairs, seed)
     typer.echo(f"wrote {out}")
 
 
@@ -72,7 +76,9 @@ def resynth(
 
     with bar("training autoencoders", steps * len(KINDS), counted=True) as progress:
         order = {kind: number for number, kind in enumerate(KINDS)}
-        nets = train_all(_existing(pack), steps, lambda kind, done, _: progress.at(order[kind] * steps + done, kind))
+        nets = train_all(
+            existing_pack(pack), steps, lambda kind, done, _: progress.at(order[kind] * steps + done, kind)
+        )
     with bar("drawing faces", _faces(pack), counted=True) as progress:
         write_resynthesis(pack, nets, progress=lambda done, _: progress.at(done))
     typer.echo(f"wrote {pack / 'resynth.raw'}")
@@ -113,7 +119,7 @@ def spatial(
     from unmask.models.training.train_spatial import train_spatial
 
     recipe = load_recipe(SpatialRecipe, config, _given(settings, steps=steps, pairs_per_batch=batch, start=start))
-    state, generator, figures = train_spatial(_existing(pack), out, None, recipe)
+    state, generator, figures = train_spatial(existing_pack(pack), out, None, recipe)
     save_average(state, out)
     save_average(generator, out, "generator.pt")
     if export:
@@ -139,7 +145,7 @@ def mri(
     from unmask.models.training.train_mri import train_classifier, train_generator
 
     recipe = load_recipe(MriRecipe, config, _given(settings, steps=steps, pairs_per_batch=batch, start=start))
-    state, figures = train_generator(_existing(pack), out, None, recipe)
+    state, figures = train_generator(existing_pack(pack), out, None, recipe)
     net, judged = train_classifier(pack, state, recipe)
     save_average(net.state_dict(), out)
     if export:
@@ -205,12 +211,6 @@ def calibration(
     typer.echo(json.dumps(asdict(fitted), indent=1))
 
 
-def _existing(pack: Path) -> Path:
-    if not (pack / "faces.csv").is_file():
-        raise UsageError(f"{pack} is not a pack; make one with `unmask train pack`")
-    return pack
-
-
 def _faces(pack: Path) -> int:
     from unmask.models.training.pack import read_pack
 
@@ -228,7 +228,7 @@ def _held_out(pack: Path) -> set[str]:
     from unmask.models.training.pack import read_pack
     from unmask.models.training.pairs import split_groups
 
-    return split_groups(read_pack(_existing(pack)), HELD_OUT_SHARE)
+    return split_groups(read_pack(existing_pack(pack)), HELD_OUT_SHARE)
 
 
 def _cache(clips: list[Path], out: Path, weights_dir: Path | None, seed: int, only: set[str] | None) -> None:

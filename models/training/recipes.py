@@ -71,7 +71,8 @@ class MriRecipe:
         adversarial: weight of the discriminator's opinion; large values invent texture on faces.
         classifier_share: of the people, whose maps train the classifier; their faces never train the generator.
         classifier_pairs: pairs whose maps train the classifier.
-        start: where the encoder comes from: `imagenet`, `shipped` or a file of the spatial branch.
+        start: where the encoder comes from: `imagenet`, `shipped` or a file of the spatial branch; or the file
+            `generator.pt` of a spatial run, which has the decoder too.
     """
 
     steps: int = 900
@@ -80,6 +81,7 @@ class MriRecipe:
     frozen_blocks: int = 3
     adversarial: float = 0.01
     average_decay: float = 0.995
+    statistics_batches: int = 20
     validation_share: float = 0.15
     classifier_share: float = 0.12
     classifier_pairs: int = 2400

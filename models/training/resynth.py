@@ -151,7 +151,7 @@ def _draw(net: nn.Module, face_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def recoloured(drawn: NDArray[np.float32], face_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A drawn face (n, n, 3) in grey levels with the broad colours of its original, as swap tools match them."""
     lost = cv2.GaussianBlur(face_rgb.astype(np.float32) - drawn, (0, 0), COLOUR_SIGMA_PX)
-    return np.clip(drawn + lost + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(drawn + lost + 0.5, 0, 255), np.uint8)
 
 
 def _resume(checkpoint: Path | None, parts: dict[str, Any], length: dict[str, int]) -> int:

@@ -75,7 +75,7 @@ def test_preview_is_a_picture(pack: Path, tmp_path: Path) -> None:
 
 SMALL = SpatialRecipe(
     steps=2, pairs_per_batch=2, frozen_blocks=10, patch_px=64, learning_rate=2e-3, validation_share=0.25,
-    validation_pairs=3, validate_every=1, workers=0,
+    validation_pairs=3, validate_every=1, workers=0, statistics_batches=0,
 )  # fmt: skip
 SMALL_MRI = MriRecipe(
     steps=8, pairs_per_batch=2, frozen_blocks=8, learning_rate=4e-3, validation_share=0.25, classifier_share=0.4,
@@ -125,9 +125,21 @@ def test_spatial_steps_learn_a_batch(pack: Path, precision: str, sharpness: floa
     maker = PairMaker(read, {row.group for row in read.rows}, seed=1, families={"self_blend": 1.0})
     batch = patch_batch([maker.pair(0), maker.pair(1)], side=64)
     losses = [step(batch) for _ in range(10)]
-    print(losses)
+
     assert losses[-1]["loss"] < 0.7 * losses[0]["loss"]
     assert losses[-1]["map"] < 0.9 * losses[0]["map"]
+
+
+def test_measured_statistics_are_kept(pack: Path, tmp_path: Path) -> None:
+    """What was measured before the first step is in the result, unchanged by the steps."""
+    torch.manual_seed(0)
+    start = SpatialNet().state_dict()
+    state, _, _ = train_spatial(pack, tmp_path / "one", start, replace(SMALL, steps=1, statistics_batches=1))
+    again, _, _ = train_spatial(pack, tmp_path / "two", start, replace(SMALL, steps=2, statistics_batches=1))
+    name = "backbone._bn1.running_mean"
+
+    assert not torch.equal(state[name], start[name])
+    assert torch.equal(state[name], again[name])
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
