@@ -78,6 +78,20 @@ def joint_start(origin: str) -> dict[str, Tensor]:
     return net.state_dict()
 
 
+def generator_start(origin: str) -> dict[str, Tensor]:
+    """A whole generator from `generator.pt` of a spatial run, otherwise `spatial_start`'s backbone.
+
+    Raises:
+        WeightsError: it is not there or does not fit.
+    """
+    path = Path(origin)
+    if path.suffix == ".pt" and path.is_file():
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        if "head.0.weight" in state:
+            return state
+    return backbone_of(spatial_start(origin))
+
+
 def backbone_of(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The backbone's tensors of a `SpatialNet` state dict, under efficientnet-pytorch's names."""
     return {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}

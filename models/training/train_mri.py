@@ -5,6 +5,7 @@ Targets are in `unmask.models.training.maps`. The classifier never sees maps of 
 """
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from unmask.models.mri import MAP_SIZE, LightGenerator, MapClassifier, MriNet
 from unmask.models.mri_published import PatchDiscriminator
+from unmask.models.training.batchnorm import fix_statistics, measure_statistics
 from unmask.models.training.loop import (
     Run,
     Schedule,
@@ -29,7 +31,7 @@ from unmask.models.training.metrics import auc
 from unmask.models.training.pack import read_pack
 from unmask.models.training.pairs import Pair, PairMaker, PairSource, split_three
 from unmask.models.training.recipes import MriRecipe, keep_config
-from unmask.models.training.start import GIVEN, backbone_of, spatial_start
+from unmask.models.training.start import GIVEN, generator_start
 from unmask.models.training.train_spatial import to_batch
 from unmask.models.training.workers import worker_batches
 
@@ -55,6 +57,8 @@ class GanStep:
 
     def __call__(self, batch: Batch) -> dict[str, float]:
         self.generator.train()
+        if self.recipe.statistics_batches:
+            fix_statistics(self.generator)
         self.generator.freeze_early(self.recipe.frozen_blocks)
         images, targets = (torch.from_numpy(array).to(self.device) for array in batch)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -83,23 +87,26 @@ class GanStep:
 
 
 def train_generator(
-    pack_folder: Path, out: Path, backbone: dict[str, Tensor] | None, recipe: MriRecipe
+    pack_folder: Path, out: Path, start: dict[str, Tensor] | None, recipe: MriRecipe
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """Train the generator, resuming from `out`; returns its averaged weights and the last validation.
 
     Args:
-        backbone: weights of a spatial backbone to start the encoder from (efficientnet-pytorch's names); what the
-            recipe names when None.
+        start: a whole generator (`generator.pt` of a spatial run), or a spatial backbone for its encoder
+            (efficientnet-pytorch's names); what the recipe names when None.
 
     Raises:
         UsageError: `out` holds a run with other settings.
         WeightsError: there are no weights to start from.
         TrainingFailed: the run broke down.
     """
-    keep_config(out, recipe if backbone is None else replace(recipe, start=GIVEN))
-    backbone = backbone_of(spatial_start(recipe.start)) if backbone is None else backbone
+    keep_config(out, recipe if start is None else replace(recipe, start=GIVEN))
     generator = LightGenerator()
-    generator.load_encoder(backbone)
+    start = generator_start(recipe.start) if start is None else start
+    if "head.0.weight" in start:
+        generator.load_state_dict(start)
+    else:
+        generator.load_encoder(start)
     generator.to(training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator.freeze_early(recipe.frozen_blocks)
     encoder = [p for n, p in generator.named_parameters() if n.startswith(("stem", "blocks")) and p.requires_grad]
@@ -113,14 +120,20 @@ def train_generator(
         WeightAverage(generator, recipe.average_decay),
         {"discriminator": step.discriminator, "judge_optimizer": step.judge_optimizer},
     )  # fmt: skip
-    run.resume()
+    resumed = run.resume()
     pack = read_pack(pack_folder)
     validation_groups, _, generator_groups = split_three(pack, recipe.validation_share, recipe.classifier_share)
     source = PairSource(pack_folder, validation_groups, 20_000, clip_share=recipe.clip_share)
     validation = next(source.open().batches(recipe.validation_pairs))
     source = replace(source, groups=generator_groups, seed=recipe.seed)
-    with worker_batches(source, recipe.pairs_per_batch, run.step, map_batch, recipe.workers) as batches:
-        run.train(batches, step, lambda s: _validate(s, validation, out), recipe.validate_every)
+    if not resumed and recipe.statistics_batches:
+        generator.train()
+        generator.freeze_early(recipe.frozen_blocks)
+        batches = islice(source.open().batches(recipe.pairs_per_batch), recipe.statistics_batches)
+        measure_statistics(generator, (torch.from_numpy(map_batch(p)[0]).to(step.device) for p in batches))
+        run.average = WeightAverage(generator, recipe.average_decay)
+    with worker_batches(source, recipe.pairs_per_batch, run.step, map_batch, recipe.workers) as made:
+        run.train(made, step, lambda s: _validate(s, validation, out), recipe.validate_every)
     return on_cpu(run.average.state), run.curve[-1]
 
 
@@ -144,39 +157,38 @@ def train_classifier(
     classifier = net.classifier
     assert isinstance(classifier, MapClassifier)
     optimizer = torch.optim.AdamW(classifier.parameters(), 2e-3, weight_decay=0.05)
-    steps = recipe.classifier_epochs * (len(train[2]) // 64)
+    steps = recipe.classifier_epochs * (len(train[1]) // 64)
     schedule = Schedule(steps, 2e-3, warmup=20)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = schedule.rate(step)
-        picked = torch.randint(len(train[2]), (64,)).to(device)
+        picked = torch.randint(len(train[1]), (64,)).to(device)
         classifier.train()
         flip = bool(torch.rand(()) < 0.5)
-        maps, lumas = (x[picked].flip(3) if flip else x[picked] for x in train[:2])
-        labels = train[2][picked] * (1 - 2 * LABEL_SMOOTHING) + LABEL_SMOOTHING
-        loss = binary_cross_entropy_with_logits(classifier(maps, lumas), labels)
+        maps = train[0][picked].flip(3) if flip else train[0][picked]
+        labels = train[1][picked] * (1 - 2 * LABEL_SMOOTHING) + LABEL_SMOOTHING
+        loss = binary_cross_entropy_with_logits(classifier(maps), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     net.eval()
     with torch.inference_mode():
-        scores = classifier(test[0], test[1]).cpu().numpy()
-    value = auc(test[2].cpu().numpy(), scores)
+        scores = classifier(test[0]).cpu().numpy()
+    value = auc(test[1].cpu().numpy(), scores)
     return net.cpu(), {"auc_validation": float("nan") if value is None else value, "loss": float(loss.item())}
 
 
 @torch.inference_mode()
-def _draw_maps(net: MriNet, maker: PairMaker, pairs: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Maps, faces at map size and labels of so many pairs; the generator is in evaluation mode."""
+def _draw_maps(net: MriNet, maker: PairMaker, pairs: int) -> tuple[Tensor, Tensor]:
+    """Maps and labels of so many pairs; the generator is in evaluation mode."""
     net.eval()
     device = device_of(net)
-    maps, faces, labels = [], [], []
+    maps, labels = [], []
     for i in range(0, pairs, 8):
         inputs, targets = to_batch([maker.pair(k) for k in range(i, min(i + 8, pairs))])
         images = torch.from_numpy(inputs).to(device)
         maps.append(torch.sigmoid(net.generator(images)))
-        faces.append(interpolate(images, size=MAP_SIZE, mode="area"))
         labels.append(torch.from_numpy(targets).to(device))
-    return torch.cat(maps).clone(), torch.cat(faces).clone(), torch.cat(labels).clone()
+    return torch.cat(maps).clone(), torch.cat(labels).clone()
 
 
 @torch.inference_mode()
