@@ -59,18 +59,15 @@ def _labelled(path: Path) -> "list[Labelled]":
     """The rows of a labels file; the genuine half of a data set goes by the data set's own name."""
     from unmask.models.training.bench_judge import Labelled
     from unmask.models.training.pack import IMAGE_SUFFIXES
-    from unmask.stream.figures import GENUINE_WORDS
+    from unmask.stream.figures import dataset_name
     from unmask.stream.labels import read_labels
-
-    def dataset(name: str) -> str:
-        return " ".join(word for word in name.split() if word.lower() not in GENUINE_WORDS)
 
     return [
         Labelled(
             file=row.file,
             key=row.path,
             fake=row.fake,
-            dataset=dataset(row.dataset) or "all",
+            dataset=dataset_name(row.dataset) or "all",
             video=row.kind == "video" if row.kind else row.file.suffix.lower() not in IMAGE_SUFFIXES,
         )
         for row in read_labels(path)
