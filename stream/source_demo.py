@@ -10,7 +10,8 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-from unmask.models.training.forgery import draw_forgery, forge_frame
+from unmask.models.training.forgery import draw_forgery
+from unmask.models.training.paste import forge_frame
 from unmask.stream.source_base import Capture, Captured, Unusable
 
 Image = NDArray[np.uint8]

@@ -91,7 +91,7 @@ def _variants(
         if len(clip.times_s) < MIN_FRAMES:
             continue
         frames_rgb = swap_clip(clip, rng) if fake else clip.frames_rgb
-        sent = transmit(frames_rgb, clip.times_s, rng)
+        sent = transmit(frames_rgb, clip.times_s, rng, clip.landmarks)
         frames = (Frame(image, float(t), 0.0, 0.0, "training", i) for i, (t, image) in enumerate(sent))
         yield fake, clip_features(frames, engine)
 

@@ -10,6 +10,8 @@ frames (with `jittered` for what a live swap does anew in each frame). Families 
 - `cross_identity`: another person's face, colour-matched and blended in (Face X-ray, arXiv 1912.13458).
 - `organ`: mouth, eyes or brows alone, as lip-sync and reenactment edits do.
 - `whole`: the whole crop through the low-resolution core, no boundary (reenactment, talking heads).
+
+Ranges without a source of their own are those of detection.md 2.1 (SBI's code) and 7.3.
 """
 
 from dataclasses import dataclass, replace
@@ -18,12 +20,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.models.align import TEMPLATE_XY, similarity_matrix
-from unmask.models.training.hulls import HULLS, ORGANS, random_polygon
-from unmask.models.training.looks import ColourShift, Texture, draw_colour, draw_texture
-
-Image = NDArray[np.uint8]
-Mask = NDArray[np.float32]
+from unmask.models.training.blending import (
+    Grid,
+    Image,
+    Mask,
+    blend,
+    displaced,
+    full_size,
+    match_colour,
+    match_shading,
+    placed,
+    polygon_mask,
+    softened,
+)
+from unmask.models.training.hulls import draw_hull, fitted
+from unmask.models.training.looks import COARSE_CORE_PX, CORE_PX, ColourShift, Texture, draw_colour, draw_texture
 
 FAMILIES = {
     "self_blend": 0.28, "reconstruct": 0.17, "resynth": 0.24, "cross_identity": 0.14, "organ": 0.11, "whole": 0.06,
@@ -40,9 +51,12 @@ OPAQUE = (0.7, 0.85, 1.0, 1.0, 1.0)
 WARP_PX = (0.3, 2.5)
 """Amplitude at 256 px of a smooth deformation of the pasted face: features sit a little wrong in most swaps."""
 ELASTIC_PX = (0.5, 7.0)
-"""Amplitude of the mask's elastic deformation at 256 px."""
+"""Amplitude of the mask's elastic deformation at 256 px (SBI: alpha 50, sigma 7; hulls have their own jitter)."""
 FEATHER_PX = (0.8, 9.0)
-"""Gaussian sigma of the mask's edge at 256 px."""
+"""Gaussian sigma of the mask's edge at 256 px: SBI's kernels of 5 to 25."""
+SHADING_PX = (10.0, 24.0)
+SHADING_SHARE = {"cross_identity": 0.35, "resynth": 0.15, "reconstruct": 0.1}
+"""How often the pasted face takes the target's coarse light: detection.md 7.3 gives Poisson blending a fifth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +65,21 @@ class Forgery:
 
     Attributes:
         family: one of `FAMILIES`.
-        hull_xy: (k, 2) polygon in the aligned crop's template frame; the mask is its convex hull.
+        hull_xy: (k, 2) polygon in the aligned crop's template frame; the mask is its convex hull,
+            fitted to the face's landmarks.
         elastic: (2, g, g) displacement grid of the mask in pixels at 256 px; `warp` is the pasted face's.
         feather_px: (first, second) Gaussian sigmas; between them the mask is cut at `threshold`, when above 0.
         opacity: of the pasted face, 0..1.
         affine: (scale, shift x, shift y) of the pasted face, shifts as shares of the crop.
         colour, texture: what happens to the pasted face (or, with `on_target`, to the face it is pasted onto).
         on_target: transform the target, which is then the genuine example too (kills "blurred means forged").
+        drawn: the source is a face drawn anew by an autoencoder.
+        shading_px: above 0, the pasted face takes the target's light coarser than that many pixels at 256 px.
     """
 
     family: str
     hull_xy: NDArray[np.float32]
-    elastic: NDArray[np.float32]
+    elastic: Grid
     feather_px: tuple[float, float]
     threshold: float
     opacity: float
@@ -70,18 +87,31 @@ class Forgery:
     colour: ColourShift
     texture: Texture
     on_target: bool
-    warp: NDArray[np.float32] | None = None
+    warp: Grid | None = None
     drawn: bool = False
+    shading_px: float = 0.0
+
+    def moved(
+        self, place: NDArray[np.float64], rgb: NDArray[np.float64] | None = None, drift: Grid | None = None
+    ) -> "Forgery":
+        """The same recipe a little off, as a live swap repeats it in the next frame.
+
+        Args:
+            place: (3,) added to `affine`.
+            rgb: (3,) grey levels added to the pasted face.
+            drift: (2, g, g) added to `warp`, in pixels at 256 px; of `warp`'s size when there is one.
+        """
+        warp = self.warp
+        if drift is not None:
+            warp = drift if warp is None else drift + _regrid(warp, drift.shape[1])
+        scale, dx, dy = self.affine
+        colour = self.colour if rgb is None else self.colour.moved((float(rgb[0]), float(rgb[1]), float(rgb[2])))
+        affine = (scale + float(place[0]), dx + float(place[1]), dy + float(place[2]))
+        return replace(self, affine=affine, colour=colour, warp=warp)
 
     def jittered(self, rng: np.random.Generator, strength: float) -> "Forgery":
-        """The same recipe as a live swap repeats it in the next frame: place, colour and opacity tremble."""
-        scale, dx, dy = self.affine
-        noise = rng.normal(0, strength, 3)
-        return replace(
-            self,
-            affine=(scale + 0.004 * noise[0], dx + 0.004 * noise[1], dy + 0.004 * noise[2]),
-            colour=self.colour.jittered(rng, strength),
-        )
+        """The same recipe with independent tremble of 0.4 % of the crop and 1.5 grey levels at strength 1."""
+        return self.moved(0.004 * rng.normal(0, strength, 3), 1.5 * rng.normal(0, strength, 3))
 
     def apply(
         self, face_rgb: Image, landmarks_xy: NDArray[np.float32], source_rgb: Image | None = None
@@ -104,15 +134,13 @@ class Forgery:
             source = match_colour(source, face_rgb)
         source = source if self.on_target else self._look(source)
         size = face_rgb.shape[0]
-        mask = np.ones((size, size), np.float32)
-        if self.family != "whole":
-            matrix = self._affine_matrix(size)
-            source = source if self.warp is None else displaced(source, self.warp)
-            source = np.asarray(
-                cv2.warpAffine(source, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101), np.uint8
-            )
-            mask = cv2.warpAffine(self._hull_mask(landmarks_xy, size), matrix, (size, size))  # type: ignore[assignment]
-            mask = self._soften(mask) * self.opacity
+        if self.family == "whole":
+            return target, source, np.ones((size, size), np.float32)
+        matrix = self._affine_matrix(size)
+        source = placed(source, matrix, self.warp)
+        if self.shading_px:
+            source = match_shading(source, target, self.shading_px)
+        mask = self._mask(landmarks_xy, matrix, size)
         return target, blend(source, target, mask), mask
 
     def _look(self, image_rgb: Image) -> Image:
@@ -123,114 +151,59 @@ class Forgery:
         centre = (1 - scale) * size / 2
         return np.array([[scale, 0, centre + dx * size], [0, scale, centre + dy * size]], np.float32)
 
-    def _hull_mask(self, landmarks_xy: NDArray[np.float32], size: int) -> Mask:
-        matrix = cv2.invertAffineTransform(similarity_matrix(landmarks_xy))
-        points = self.hull_xy @ matrix[:, :2].T + matrix[:, 2]
-        mask = np.zeros((size, size), np.float32)
-        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 1.0)
-        return mask
-
-    def _soften(self, mask: Mask) -> Mask:
-        size = mask.shape[0]
-        unit = size / 256
+    def _mask(self, landmarks_xy: NDArray[np.float32], matrix: NDArray[np.float32], size: int) -> Mask:
+        points = fitted(self.hull_xy, landmarks_xy)
+        mask = polygon_mask(points @ matrix[:, :2].T + matrix[:, 2], size)
+        half = mask.shape[0] / 256
         mask = displaced(mask, self.elastic)
-        mask = cv2.GaussianBlur(mask, (0, 0), self.feather_px[0] * unit)  # type: ignore[assignment]
-        if self.threshold > 0:
-            mask = (mask > self.threshold).astype(np.float32)
-            mask = cv2.GaussianBlur(mask, (0, 0), self.feather_px[1] * unit)  # type: ignore[assignment]
-        return mask / max(float(mask.max()), 1e-6)
+        mask = softened(mask, (self.feather_px[0] * half, self.feather_px[1] * half), self.threshold)
+        return full_size(mask, (size, size), self.opacity)
 
 
-def draw_forgery(rng: np.random.Generator, family: str | None = None) -> Forgery:
-    """Draw a recipe; the family follows `FAMILIES` unless it is named."""
+def draw_forgery(rng: np.random.Generator, family: str | None = None, redrawn: bool = True) -> Forgery:
+    """Draw a recipe.
+
+    Args:
+        family: follows `FAMILIES` unless it is named.
+        redrawn: whether the source can be a face drawn anew; without, textures imitate it.
+    """
     family = family or str(rng.choice(list(FAMILIES), p=list(FAMILIES.values())))
+    drawn = bool(rng.random() < DRAWN_SHARE.get(family, 0.0)) and redrawn
     low_resolution = family in ("reconstruct", "resynth", "whole") or (
         family in ("cross_identity", "organ") and rng.random() < 0.5
     )
-    on_target = family == "self_blend" and rng.random() < 0.5
+    loose = 0.4 if low_resolution else 1.0
     steps = int(rng.integers(4, 9))
-    drawn = bool(rng.random() < DRAWN_SHARE.get(family, 0.0))
-    warped = family != "self_blend" and rng.random() < 0.5
+    warped = family not in ("self_blend", "whole") and rng.random() < 0.5
+    shaded = rng.random() < SHADING_SHARE.get(family, 0.0)
     return Forgery(
         family=family,
-        hull_xy=_draw_hull(rng, family),
+        hull_xy=draw_hull(rng, organ=family == "organ"),
         elastic=rng.normal(0, 1, (2, steps, steps)).astype(np.float32) * np.float32(rng.uniform(*ELASTIC_PX)),
         feather_px=(float(rng.uniform(*FEATHER_PX)), float(rng.uniform(*FEATHER_PX))),
         threshold=float(rng.uniform(0.2, 0.9)) if rng.random() < 0.5 else 0.0,
         opacity=float(rng.choice(OPACITIES if family == "self_blend" else OPAQUE)),
         affine=(
-            1 + float(rng.uniform(-SCALE, SCALE)) * (0.4 if low_resolution else 1.0),
-            float(rng.uniform(-SHIFT_X, SHIFT_X)) * (0.4 if low_resolution else 1.0),
-            float(rng.uniform(-SHIFT_Y, SHIFT_Y)) * (0.4 if low_resolution else 1.0),
+            1 + float(rng.uniform(-SCALE, SCALE)) * loose,
+            float(rng.uniform(-SHIFT_X, SHIFT_X)) * loose,
+            float(rng.uniform(-SHIFT_Y, SHIFT_Y)) * loose,
         ),
         colour=draw_colour(rng, 0.5 if low_resolution else 1.0),
-        texture=draw_texture(rng, low_resolution and not drawn),
-        on_target=on_target,
+        texture=draw_texture(rng, _core_px(rng, family, low_resolution, drawn)),
+        on_target=family == "self_blend" and rng.random() < 0.5,
         warp=(rng.normal(0, 1, (2, 5, 5)) * rng.uniform(*WARP_PX)).astype(np.float32) if warped else None,
         drawn=drawn,
+        shading_px=float(rng.uniform(*SHADING_PX)) if shaded else 0.0,
     )
 
 
-def _draw_hull(rng: np.random.Generator, family: str) -> NDArray[np.float32]:
-    if family == "organ":
-        name = str(rng.choice(["mouth", "eyes", "nose", "brows"], p=[0.5, 0.3, 0.1, 0.1]))
-        hull = ORGANS[name]
-    elif rng.random() < 0.12:
-        hull = random_polygon(rng)
-    else:
-        name = str(rng.choice(list(HULLS), p=[0.5, 0.2, 0.15, 0.15]))
-        hull = HULLS[name]
-    return (hull + rng.normal(0, 2.8, hull.shape)).astype(np.float32)
+def _core_px(rng: np.random.Generator, family: str, low_resolution: bool, drawn: bool) -> tuple[int, int] | None:
+    """Of the pasted face's low-resolution core; what was drawn anew goes through one only now and then."""
+    if not low_resolution or (drawn and rng.random() < 0.6):
+        return None
+    return COARSE_CORE_PX if family == "whole" and not drawn else CORE_PX
 
 
-def blend(source_rgb: Image, target_rgb: Image, mask: Mask) -> Image:
-    """`mask * source + (1 - mask) * target`, rounded."""
-    alpha = mask[..., None]
-    mixed = source_rgb * alpha + target_rgb * (1 - alpha)
-    return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
-
-
-def displaced(image: NDArray, grid: NDArray[np.float32]) -> NDArray:  # type: ignore[type-arg]
-    """An image (n, n[, c]) under a smooth displacement (2, g, g), in pixels at 256 px."""
-    size = image.shape[0]
-    dx, dy = (cv2.resize(d * (size / 256), (size, size), interpolation=cv2.INTER_CUBIC) for d in grid)
-    rows = np.arange(size, dtype=np.float32)
-    return cv2.remap(image, rows[None] + dx, rows[:, None] + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-
-
-def match_colour(donor_rgb: Image, target_rgb: Image) -> Image:
-    """Mean and spread of the donor's inner face moved to the target's, per LAB channel (Reinhard et al. 2001)."""
-    size = donor_rgb.shape[0]
-    inner = (slice(size // 3, 5 * size // 6), slice(size // 4, 3 * size // 4))
-    donor = cv2.cvtColor(donor_rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
-    target = cv2.cvtColor(target_rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
-    spread = target[inner].std((0, 1)) / np.maximum(donor[inner].std((0, 1)), 1)
-    moved = (donor - donor[inner].mean((0, 1))) * np.clip(spread, 0.6, 1.6) + target[inner].mean((0, 1))
-    return np.asarray(cv2.cvtColor(np.clip(moved, 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB), np.uint8)
-
-
-def forge_frame(image_rgb: Image, landmarks_xy: NDArray[np.float32], forgery: Forgery) -> Image:
-    """Paste a forged face into a whole frame, as a live swap tool does.
-
-    Args:
-        image_rgb: (h, w, 3).
-        landmarks_xy: (5, 2) pixels of the frame.
-        forgery: a recipe that needs no donor.
-    """
-    matrix = similarity_matrix(landmarks_xy)
-    size = 2 * int(TEMPLATE_XY[2, 0])
-    crop = np.asarray(
-        cv2.warpAffine(image_rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101),
-        np.uint8,
-    )
-    _, forged, mask = forgery.apply(crop, TEMPLATE_XY)
-    back = (cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, (image_rgb.shape[1], image_rgb.shape[0]))
-    pasted = np.asarray(cv2.warpAffine(forged, matrix, back[1], flags=back[0]), np.uint8)
-    alpha = np.asarray(cv2.warpAffine(np.minimum(mask, _rim(size)), matrix, back[1], flags=back[0]), np.float32)
-    return blend(pasted, image_rgb, alpha)
-
-
-def _rim(size: int) -> Mask:
-    """1 inside, falling to 0 at the crop's edge, so that a pasted crop shows no square."""
-    ramp = np.clip(np.minimum(np.arange(size), np.arange(size)[::-1]) / (size * 0.06), 0, 1).astype(np.float32)
-    return np.minimum(ramp[None], ramp[:, None])
+def _regrid(grid: Grid, side: int) -> Grid:
+    resized = cv2.resize(np.ascontiguousarray(grid.transpose(1, 2, 0)), (side, side), interpolation=cv2.INTER_CUBIC)
+    return np.ascontiguousarray(resized.transpose(2, 0, 1))

@@ -6,6 +6,12 @@ Measured by eye on the average of aligned faces; every use adds its own random d
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.models.align import TEMPLATE_XY, similarity_matrix
+
+MIDDLE_X = float(TEMPLATE_XY[:, 0].mean())
+EYES_PX = float(TEMPLATE_XY[1, 0] - TEMPLATE_XY[0, 0])
+MAX_TURN = 0.45
+
 
 def _polygon(*points: tuple[float, float]) -> NDArray[np.float32]:
     return np.array(points, np.float32)
@@ -35,3 +41,33 @@ def random_polygon(rng: np.random.Generator) -> NDArray[np.float32]:
     angles = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(8, 15))))
     radius = rng.uniform(0.55, 1.1, angles.shape)
     return np.stack([128 + 75 * radius * np.cos(angles), 150 + 85 * radius * np.sin(angles)], 1).astype(np.float32)
+
+
+def draw_hull(rng: np.random.Generator, organ: bool = False) -> NDArray[np.float32]:
+    """An outline with 2.8 px of jitter: of one organ, or of the face as tools cut it, or any polygon (one of eight).
+
+    The shares follow detection.md 7.3: of organs mouth 50, eyes 30, brows and nose 20.
+    """
+    if organ:
+        hull = ORGANS[str(rng.choice(["mouth", "eyes", "nose", "brows"], p=[0.5, 0.3, 0.1, 0.1]))]
+    elif rng.random() < 0.12:
+        hull = random_polygon(rng)
+    else:
+        hull = HULLS[str(rng.choice(list(HULLS), p=[0.5, 0.2, 0.15, 0.15]))]
+    return (hull + rng.normal(0, 2.8, hull.shape)).astype(np.float32)
+
+
+def fitted(hull_xy: NDArray[np.float32], landmarks_xy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An outline (k, 2) of the template in the pixels of a face with its own landmarks (5, 2).
+
+    Each point follows the landmarks near it; on a turned head, seen by its nose, the far side narrows.
+    """
+    matrix = similarity_matrix(landmarks_xy)
+    off = landmarks_xy @ matrix[:, :2].T + matrix[:, 2] - TEMPLATE_XY
+    turn = float(np.clip((off[2, 0] - off[[0, 1, 3, 4], 0].mean()) / EYES_PX, -MAX_TURN, MAX_TURN))
+    near = 1 / (((hull_xy[:, None] - TEMPLATE_XY) ** 2).sum(-1) + 400)
+    followed = hull_xy + (near / near.sum(1, keepdims=True)) @ off
+    side = followed[:, 0] - MIDDLE_X
+    followed[:, 0] = MIDDLE_X + side * np.where(side * turn > 0, 1 - 1.1 * abs(turn), 1 + 0.3 * abs(turn))
+    back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+    return np.asarray(followed @ back[:, :2].T + back[:, 2], np.float32)

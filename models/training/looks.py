@@ -9,9 +9,15 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 
 CORE_PX = (56, 200)
-"""Width of the low-resolution core at a 256 px crop: a 128 px swap (inswapper) of the inner face is about 190 there."""
+"""Width of the low-resolution core at a 256 px crop. A 128 px engine (inswapper) draws the eyes about 50 px apart,
+75 px in the crop: a core of about 170. The rest is for smaller engines and for shrunk frames."""
+COARSE_CORE_PX = (56, 128)
+"""The same where there is no boundary to learn from."""
 RGB_SHIFT, HUE_SHIFT, SATURATION, VALUE = 20.0, 8.0, 0.20, 0.12
-"""Colour ranges: grey levels, degrees, shares (SBI's, with a real hue and saturation change)."""
+"""Colour ranges: grey levels (SBI), degrees and shares (detection.md 7.3: hue 8 degrees, saturation and value 10 %;
+saturation twice that, because tools' colour transfer misses by more)."""
+_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+_FROM_YIQ = np.linalg.inv(_YIQ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +31,32 @@ class ColourShift:
     contrast: float = 1.0
     gamma: float = 1.0
 
-    def jittered(self, rng: np.random.Generator, strength: float) -> "ColourShift":
-        """The same shift with 1 to 3 grey levels of tremble at strength 1."""
-        r, g, b = self.rgb
-        dr, dg, db = rng.normal(0, 1.5 * strength, 3)
-        return replace(self, rgb=(r + dr, g + dg, b + db))
+    def moved(self, rgb: tuple[float, float, float]) -> "ColourShift":
+        """The same shift with grey levels added."""
+        return replace(self, rgb=(self.rgb[0] + rgb[0], self.rgb[1] + rgb[1], self.rgb[2] + rgb[2]))
+
+    def exposed(self, gamma: float) -> "ColourShift":
+        """The same shift with another gamma on top; above 1 darkens."""
+        return replace(self, gamma=self.gamma * gamma)
 
     def apply(self, image_rgb: Image) -> Image:
         """The shifted (h, w, 3) image."""
         out = image_rgb
         if self.hue or self.saturation != 1 or self.value != 1:
-            hsv = cv2.cvtColor(out, cv2.COLOR_RGB2HSV).astype(np.float32)
-            hsv[..., 0] = (hsv[..., 0] + self.hue / 2) % 180
-            hsv[..., 1:] = np.clip(hsv[..., 1:] * (self.saturation, self.value), 0, 255)
-            out = np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
+            out = np.asarray(cv2.transform(out, self._mixing()), np.uint8)
         if any(self.rgb) or self.contrast != 1 or self.gamma != 1:
             levels = np.arange(256, dtype=np.float32)[:, None]
             curve = np.clip((levels - 128) * self.contrast + 128 + np.array(self.rgb, np.float32), 0, 255) / 255
             table = (255 * curve**self.gamma + 0.5).astype(np.uint8)
             out = np.asarray(cv2.LUT(out, table.reshape(256, 1, 3)), np.uint8)
         return out
+
+    def _mixing(self) -> NDArray[np.float64]:
+        """(3, 3) of RGB: the chroma plane turned by the hue and stretched by the saturation, all times the value."""
+        turn = np.deg2rad(self.hue)
+        cos, sin = self.saturation * np.cos(turn), self.saturation * np.sin(turn)
+        chroma = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+        return np.asarray(self.value * (_FROM_YIQ @ chroma @ _YIQ))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +83,24 @@ class Texture:
         size = image_rgb.shape[0]
         if self.core_px:
             core = max(8, round(self.core_px * size / 256))
-            out = np.asarray(cv2.resize(out, (core, core), interpolation=self.down), np.uint8)
+            out = shrunk(out, core) if self.down == cv2.INTER_AREA else _resized(out, core, self.down)
         if self.smooth:
             out = np.asarray(cv2.bilateralFilter(out, 5, self.smooth, 3.0), np.uint8)
         if self.core_px:
-            out = np.asarray(cv2.resize(out, (size, size), interpolation=self.up), np.uint8)
+            out = _resized(out, size, self.up)
         return unsharp(out, self.sharpen, self.sharpen_sigma) if self.sharpen else out
+
+
+def shrunk(image_rgb: Image, side: int) -> Image:
+    """The (n, n, 3) image averaged down to a smaller side; halved first where possible, which is quicker."""
+    size = image_rgb.shape[0]
+    if size % 2 == 0 and size >= 2 * side:
+        image_rgb = _resized(image_rgb, size // 2, cv2.INTER_AREA)
+    return image_rgb if image_rgb.shape[0] == side else _resized(image_rgb, side, cv2.INTER_AREA)
+
+
+def _resized(image_rgb: Image, side: int, interpolation: int) -> Image:
+    return np.asarray(cv2.resize(image_rgb, (side, side), interpolation=interpolation), np.uint8)
 
 
 def unsharp(image_rgb: Image, amount: float, sigma: float) -> Image:
@@ -102,14 +126,18 @@ def draw_colour(rng: np.random.Generator, strength: float = 1.0) -> ColourShift:
     )
 
 
-def draw_texture(rng: np.random.Generator, low_resolution: bool) -> Texture:
-    """A low-resolution core (with or without an enhancer), or SBI's mild down-up or sharpening."""
+def draw_texture(rng: np.random.Generator, core_px: tuple[int, int] | None) -> Texture:
+    """A low-resolution core of that range of widths (with or without an enhancer), or SBI's mild changes.
+
+    Enhancers (GFPGAN, GPEN) smooth skin and sharpen edges: bilateral sigma 10-45 grey levels, unsharp 0.3-1.0
+    (detection.md 7.3). SBI's: down by 1.2-4 with nearest neighbours or linear and up again, or sharpening 0.2-0.7.
+    """
     ups = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
-    if low_resolution:
+    if core_px is not None:
         return Texture(
-            core_px=int(rng.integers(*CORE_PX)),
+            core_px=int(rng.integers(*core_px)),
             down=cv2.INTER_AREA,
-            up=int(rng.choice(ups)),
+            up=int(rng.choice(ups, p=(0.4, 0.45, 0.15))),
             smooth=float(rng.uniform(10, 45)) if rng.random() < 0.4 else 0.0,
             sharpen=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.35 else 0.0,
             sharpen_sigma=float(rng.uniform(0.8, 2.0)),

@@ -19,7 +19,7 @@ from unmask.models.training.recipes import CLIP_SHARE
 
 TIGHT_SOURCES = {"utkface": 0.25}
 """Sources of which less is drawn, with their factor: tight chips of one JPEG quality teach a shortcut."""
-DONOR_CANDIDATES = 12
+DONOR_CANDIDATES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +96,14 @@ class PairMaker:
         rng = np.random.default_rng([self._seed, index])
         row = self._draw_face(rng)
         family = str(rng.choice(list(self._families), p=_shares(self._families)))
-        forgery = draw_forgery(rng, family)
+        forgery = draw_forgery(rng, family, redrawn=self._pack.resynthesised is not None)
         face, landmarks = np.asarray(self._pack.faces[row]), self._pack.landmarks[row]
         giver = self._donor(rng, row) if family == "cross_identity" else row
         drawn = self._pack.resynthesised if forgery.drawn else None
         faces = self._pack.faces if drawn is None else drawn
         real, fake, mask = forgery.apply(face, landmarks, np.asarray(faces[giver]))
-        matrix, flip = _draw_view(rng)
-        real, fake, mask = (_view(image, matrix, flip) for image in (real, fake, mask))
+        matrix = _draw_view(rng)
+        real, fake, mask = (_view(image, matrix) for image in (real, fake, mask))
         degradation = draw_degradation(rng, CROP_SIZE)
         return Pair(degradation.apply(real), degradation.apply(fake), mask, real, fake, family)
 
@@ -122,11 +122,12 @@ class PairMaker:
                 return row
 
     def _donor(self, rng: np.random.Generator, row: int) -> int:
-        """Of a dozen faces of other people, the one whose landmarks lie most alike."""
+        """Of some hundred faces, the one of another person whose landmarks lie most alike."""
         candidates = rng.integers(0, len(self._pack.rows), DONOR_CANDIDATES)
-        others = [int(c) for c in candidates if self._pack.rows[int(c)].group != self._pack.rows[row].group]
-        distances = [float(np.abs(self._pack.landmarks[c] - self._pack.landmarks[row]).sum()) for c in others]
-        return others[int(np.argmin(distances))] if others else row
+        distances = np.abs(self._pack.landmarks[candidates] - self._pack.landmarks[row]).sum((1, 2))
+        group = self._pack.rows[row].group
+        nearest = (int(c) for c in candidates[np.argsort(distances)])
+        return next((c for c in nearest if self._pack.rows[c].group != group), row)
 
 
 def _index(pack: Pack, groups: set[str]) -> tuple[list[int], list[NDArray[np.int64]]]:
@@ -143,15 +144,17 @@ def _shares(families: dict[str, float]) -> NDArray[np.float64]:
     return np.asarray(shares / shares.sum())
 
 
-def _draw_view(rng: np.random.Generator) -> tuple[NDArray[np.float32], bool]:
-    """Crop jitter as a live detector has it: shift 3 %, scale 5 %, roll 4 degrees, mirrored half of the time."""
+def _draw_view(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Crop jitter as a live detector has it: shift 3 px, scale 5 %, roll 2 degrees, mirrored half of the time."""
     centre = CROP_SIZE / 2
     rotation = cv2.getRotationMatrix2D((centre, centre), rng.normal(0, 2), rng.uniform(0.95, 1.07))
     matrix = np.asarray(rotation, np.float32)
     matrix[:, 2] += rng.normal(0, 3, 2).astype(np.float32) - matrix[:, :2].sum(1) * np.float32(PACK_MARGIN_PX)
-    return matrix, bool(rng.random() < 0.5)
+    if rng.random() < 0.5:
+        matrix[0] *= -1
+        matrix[0, 2] += CROP_SIZE - 1
+    return matrix
 
 
-def _view(image: NDArray, matrix: NDArray[np.float32], flip: bool) -> NDArray:  # type: ignore[type-arg]
-    out = cv2.warpAffine(image, matrix, (CROP_SIZE, CROP_SIZE), borderMode=cv2.BORDER_REFLECT_101)
-    return np.ascontiguousarray(out[:, ::-1]) if flip else out
+def _view(image: NDArray, matrix: NDArray[np.float32]) -> NDArray:  # type: ignore[type-arg]
+    return np.asarray(cv2.warpAffine(image, matrix, (CROP_SIZE, CROP_SIZE), borderMode=cv2.BORDER_REFLECT_101))

@@ -6,10 +6,11 @@ import pytest
 from tests.build import PORTRAIT_LANDMARKS_XY, portrait
 from unmask.models.align import TEMPLATE_XY, align_face
 from unmask.models.training.degrade import Degradation, draw_degradation, encode_h264
-from unmask.models.training.forgery import FAMILIES, draw_forgery, forge_frame
+from unmask.models.training.forgery import FAMILIES, draw_forgery
 from unmask.models.training.looks import ColourShift
 from unmask.models.training.maps import mri_target, structural_dissimilarity
 from unmask.models.training.pairs import Pair
+from unmask.models.training.paste import forge_frame
 
 CROP = align_face(portrait(), PORTRAIT_LANDMARKS_XY)
 
@@ -58,7 +59,7 @@ def test_jitter_changes_the_frame_but_not_the_recipe() -> None:
 
 
 def test_no_degradation_leaves_the_image() -> None:
-    nothing = Degradation(ColourShift(), 256, 0.0, 0.0, 0.0, 0, 0, 0)
+    nothing = Degradation(ColourShift(), 256)
 
     assert np.array_equal(nothing.apply(CROP), CROP)
 
