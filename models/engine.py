@@ -14,7 +14,7 @@ from unmask.models.mtcnn import Detection, FaceFinder
 from unmask.models.preprocess import WINDOW_STEPS, spatial_input
 from unmask.models.runtime import Runner, open_runner, pick_device, use_one_torch_thread
 from unmask.models.spatial import SpatialNet
-from unmask.models.store import SHIPPED_DIR, load_calibration, load_into, read_manifest
+from unmask.models.store import SHIPPED_DIR, Calibration, load_calibration, load_into, read_manifest
 from unmask.models.temporal import FEATURE_COUNT, TemporalNet
 
 BRANCHES = ("spatial", "mri", "temporal")
@@ -43,19 +43,31 @@ class Engine:
     Use as a context manager, or call `close`.
     """
 
-    def __init__(self, finder: FaceFinder, runners: dict[str, Runner], device: str, folder: Path) -> None:
+    def __init__(
+        self,
+        finder: FaceFinder,
+        runners: dict[str, Runner],
+        device: str,
+        folder: Path,
+        calibration: Calibration | None = None,
+    ) -> None:
         self._finder = finder
         self._runners = runners
         self._lock = threading.Lock()
         self.device = device
         self.branches = tuple(b for b in BRANCHES if b in runners)
-        self.calibration = load_calibration(folder)
+        self.calibration = calibration or load_calibration(folder)
         manifest = read_manifest(folder)
         self.weights_sha256 = {name: str(manifest[name]["sha256"]) for name in self.branches}
 
     @classmethod
-    def open(cls, device: str = "auto", weights_dir: Path | None = None) -> "Engine":
+    def open(
+        cls, device: str = "auto", weights_dir: Path | None = None, calibration: Calibration | None = None
+    ) -> "Engine":
         """Load, verify and compile every shipped network.
+
+        Args:
+            calibration: to use instead of the folder's own, which need not exist then.
 
         Raises:
             WeightsError: weights are missing, altered or of another version.
@@ -78,7 +90,7 @@ class Engine:
             use_one_torch_thread()
         finder = FaceFinder("cuda" if device == "cuda" else "cpu")
         names = {"cpu": "cpu (OpenVINO)", "cuda": "cuda (PyTorch)", "torch-cpu": "cpu (PyTorch)"}
-        return cls(finder, runners, names[device], folder)
+        return cls(finder, runners, names[device], folder, calibration)
 
     def find_faces(self, image_rgb: NDArray[np.uint8], long_side: int, min_face_px: int) -> list[Detection]:
         """See `FaceFinder.find`."""

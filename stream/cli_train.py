@@ -57,13 +57,22 @@ def preview(
     pack: Pack,
     out: Annotated[Path, typer.Option(help="PNG to write.")] = Path("preview.png"),
     pairs: Annotated[int, typer.Option(min=1)] = 16,
+    clips: Annotated[Path | None, typer.Option(help="Folder of genuine videos: draws OUT_clips.png too.")] = None,
+    films: Annotated[int, typer.Option(min=1, help="How many of the videos, spread over the folder.")] = 6,
     seed: int = 0,
 ) -> None:
-    """Draw a contact sheet of genuine faces, their forgeries, masks and target maps."""
-    from unmask.models.training.preview import write_preview
+    """Draw a contact sheet of genuine faces, their forgeries, masks and target maps; and film strips of live swaps."""
+    from unmask.models.training import collect
+    from unmask.models.training.preview import write_clip_preview, write_preview
 
     write_preview(existing_pack(pack), out, pairs, seed)
     typer.echo(f"wrote {out}")
+    if clips is not None:
+        found = collect.clips(clips)
+        spread = found[:: max(1, len(found) // films)][:films]
+        strips = out.with_name(f"{out.stem}_clips.png")
+        shown = write_clip_preview([path for path, _, _ in spread], strips, seed)
+        typer.echo(f"wrote {strips}" if shown else "no face in these videos")
 
 
 @train.command("resynth")
@@ -197,11 +206,11 @@ def calibration(
     from unmask.models.engine import Engine
     from unmask.models.store import save_calibration
     from unmask.models.training.calibrate import fit_calibration
-    from unmask.stream.training import file_scores
+    from unmask.stream.training import UNCALIBRATED, file_scores
 
     held_out = _held_out(pack)
     _cache(clips, out / "features", weights_dir, seed=11, only=held_out)
-    with Engine.open(weights_dir=weights_dir) as engine:
+    with Engine.open(weights_dir=weights_dir, calibration=UNCALIBRATED) as engine:
         scores = file_scores(out / "features", engine, held_out)
     fitted = fit_calibration(scores)
     (out / "calibration.json").write_text(json.dumps(asdict(fitted), indent=1))
@@ -235,8 +244,11 @@ def _cache(clips: list[Path], out: Path, weights_dir: Path | None, seed: int, on
     from unmask.models.engine import Engine
     from unmask.models.training import collect
     from unmask.stream.progress import bar
-    from unmask.stream.training import cache_features
+    from unmask.stream.training import UNCALIBRATED, cache_features
 
     items = [item for folder in clips for item in collect.clips(folder) if only is None or item[2] in only]
-    with Engine.open(weights_dir=weights_dir) as engine, bar("reading clips", len(items), counted=True) as progress:
+    with (
+        Engine.open(weights_dir=weights_dir, calibration=UNCALIBRATED) as engine,
+        bar("reading clips", len(items), counted=True) as progress,
+    ):
         cache_features(engine, items, out, seed, lambda done, _: progress.at(done))

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from unmask.models.engine import Engine
+from unmask.models.errors import WeightsError
+from unmask.models.store import load_state
+from unmask.models.training.start import export
 from unmask.stream import cli
+from unmask.stream.training import UNCALIBRATED
 
 COMMANDS = ("pack", "preview", "resynth", "config", "spatial", "mri", "temporal", "calibration", "bench")
 
@@ -78,3 +83,13 @@ def test_bench_refuses_a_wrong_queue(pack: Path, tmp_path: Path, capsys: pytest.
 
     assert run("bench", "--pack", str(pack), "--out", str(tmp_path / "bench"), "--queue", str(queue)) == 2
     assert "queue.toml, a: unknown setting nonsense" in capsys.readouterr().err
+
+
+def test_a_folder_of_new_weights_opens_before_it_is_calibrated(tmp_path: Path) -> None:
+    """The temporal branch and the calibration read features of branches that were just exported."""
+    export("spatial", load_state("spatial"), "a test", {}, tmp_path)
+    with pytest.raises(WeightsError):
+        Engine.open("torch-cpu", tmp_path)
+    with Engine.open("torch-cpu", tmp_path, UNCALIBRATED) as engine:
+        assert engine.branches == ("spatial",)
+        assert engine.calibration == UNCALIBRATED
