@@ -37,7 +37,7 @@ from unmask.models.training.hulls import draw_hull, fitted
 from unmask.models.training.looks import COARSE_CORE_PX, CORE_PX, ColourShift, Texture, draw_colour, draw_texture
 
 FAMILIES = {
-    "self_blend": 0.28, "reconstruct": 0.17, "resynth": 0.24, "cross_identity": 0.14, "organ": 0.11, "whole": 0.06,
+    "self_blend": 0.34, "reconstruct": 0.16, "resynth": 0.23, "cross_identity": 0.13, "organ": 0.12, "whole": 0.02,
 }  # fmt: skip
 """Share of each family in training."""
 DRAWN_SHARE = {"resynth": 1.0, "cross_identity": 0.5, "organ": 0.5, "whole": 0.5}
@@ -46,8 +46,9 @@ DRAWN_SHARE = {"resynth": 1.0, "cross_identity": 0.5, "organ": 0.5, "whole": 0.5
 SHIFT_X, SHIFT_Y, SCALE = 0.03, 0.015, 0.05
 """Misplacement of the pasted face as shares of the crop, and its size error (SBI 2.1 step 5)."""
 OPACITIES = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
-"""Blend ratios of SBI; reconstructions are pasted nearly opaque, as tools do."""
-OPAQUE = (0.7, 0.85, 1.0, 1.0, 1.0)
+"""Blend ratios of SBI."""
+PASTE_OPACITIES = (0.3, 0.4, 0.55, 0.7, 0.85, 1.0)
+"""Of all other families. Tools paste opaquely; a faint paste stands for a generator that draws almost right."""
 WARP_PX = (0.3, 2.5)
 """Amplitude at 256 px of a smooth deformation of the pasted face: features sit a little wrong in most swaps."""
 ELASTIC_PX = (0.5, 7.0)
@@ -182,7 +183,7 @@ def draw_forgery(rng: np.random.Generator, family: str | None = None, redrawn: b
         elastic=rng.normal(0, 1, (2, steps, steps)).astype(np.float32) * np.float32(rng.uniform(*ELASTIC_PX)),
         feather_px=(float(rng.uniform(*FEATHER_PX)), float(rng.uniform(*FEATHER_PX))),
         threshold=float(rng.uniform(0.2, 0.9)) if rng.random() < 0.5 else 0.0,
-        opacity=float(rng.choice(OPACITIES if family == "self_blend" else OPAQUE)),
+        opacity=float(rng.choice(OPACITIES if family == "self_blend" else PASTE_OPACITIES)),
         affine=(
             1 + float(rng.uniform(-SCALE, SCALE)) * loose,
             float(rng.uniform(-SHIFT_X, SHIFT_X)) * loose,
