@@ -31,7 +31,7 @@ MOTION_PX = (3.0, 9.0)
 """Length of motion blur at the crop's full size: hand and head movement within one exposure."""
 BEAUTY = (8.0, 30.0)
 """Grey levels of a bilateral filter: what call apps name touch-up."""
-PRIMER_SHARE = 0.35
+PRIMER_SHARE = 0.25
 """Share of encodings in which the picture is predicted from one before it, as most pictures of a video are."""
 PRIMER_SHIFT_PX = 2.0
 
@@ -126,7 +126,7 @@ def draw_degradation(rng: np.random.Generator, size: int, strength: float = 1.0)
         noise_sigma=sigma,
         noise_seed=seed,
         jpeg_quality=int(rng.integers(*JPEG_QUALITY)) if encoding < 0.35 else 0,
-        codec=draw_quality(rng) if 0.3 <= encoding < 0.75 else None,
+        codec=draw_quality(rng) if 0.3 <= encoding < 0.7 else None,
         backdrop=draw_backdrop(rng) if happens(0.05) else None,
         primer=_draw_primer(rng, side / size),
     )

@@ -32,9 +32,12 @@ def add_grain(image_rgb: Image, sigma: float, seed: int) -> Image:
     rng = np.random.default_rng(seed)
     bank = _bank(bool(rng.random() < 0.5))
     height, width = image_rgb.shape[:2]
-    top, left = (int(rng.integers(max(1, BANK_PX - side + 1))) for side in (height, width))
-    noise = bank[top : top + height, left : left + width]
-    if noise.shape != image_rgb.shape:
-        noise = np.resize(bank, (height, width, 3))
+    fits = max(height, width) <= BANK_PX
+    top, left = (int(rng.integers(BANK_PX - side + 1 if fits else BANK_PX)) for side in (height, width))
+    if fits:
+        noise = bank[top : top + height, left : left + width]
+    else:
+        rows, columns = ((first + np.arange(side)) % BANK_PX for first, side in ((top, height), (left, width)))
+        noise = bank[rows[:, None], columns]
     amount = sigma / BANK_SIGMA
     return np.asarray(cv2.addWeighted(image_rgb, 1, noise, amount, -128 * amount), np.uint8)

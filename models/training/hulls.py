@@ -3,6 +3,7 @@
 Measured by eye on the average of aligned faces; every use adds its own random deformation.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +11,7 @@ from unmask.models.align import TEMPLATE_XY, similarity_matrix
 
 MIDDLE_X = float(TEMPLATE_XY[:, 0].mean())
 EYES_PX = float(TEMPLATE_XY[1, 0] - TEMPLATE_XY[0, 0])
-MAX_TURN = 0.45
+MAX_TURN, REACH_PX = 0.45, 20.0
 
 
 def _polygon(*points: tuple[float, float]) -> NDArray[np.float32]:
@@ -64,10 +65,11 @@ def fitted(hull_xy: NDArray[np.float32], landmarks_xy: NDArray[np.float32]) -> N
     """
     matrix = similarity_matrix(landmarks_xy)
     off = landmarks_xy @ matrix[:, :2].T + matrix[:, 2] - TEMPLATE_XY
-    turn = float(np.clip((off[2, 0] - off[[0, 1, 3, 4], 0].mean()) / EYES_PX, -MAX_TURN, MAX_TURN))
-    near = 1 / (((hull_xy[:, None] - TEMPLATE_XY) ** 2).sum(-1) + 400)
+    turn = (4 * off[2, 0] - off[0, 0] - off[1, 0] - off[3, 0] - off[4, 0]) / (4 * EYES_PX)
+    turn = min(max(float(turn), -MAX_TURN), MAX_TURN)
+    near = 1 / (((hull_xy[:, None] - TEMPLATE_XY) ** 2).sum(-1) + REACH_PX**2)
     followed = hull_xy + (near / near.sum(1, keepdims=True)) @ off
     side = followed[:, 0] - MIDDLE_X
     followed[:, 0] = MIDDLE_X + side * np.where(side * turn > 0, 1 - 1.1 * abs(turn), 1 + 0.3 * abs(turn))
-    back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+    back = cv2.invertAffineTransform(matrix)
     return np.asarray(followed @ back[:, :2].T + back[:, 2], np.float32)

@@ -136,11 +136,11 @@ class LiveSwap:
         return redraw(face) if redraw is not None and redraws else face
 
 
-def draw_swap(rng: np.random.Generator, redrawn: bool = False) -> LiveSwap:
+def draw_swap(rng: np.random.Generator, redrawn: bool = False, kind: str | None = None) -> LiveSwap:
     """Draw how a clip is swapped; `redrawn` says that an autoencoder is at hand."""
     families = REDRAWN_FAMILIES if redrawn else FAMILIES
     forgery = draw_forgery(rng, str(rng.choice(list(families), p=list(families.values()))), redrawn)
-    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+    kind = kind or str(rng.choice(list(KINDS), p=list(KINDS.values())))
     swap = LiveSwap(
         forgery=replace(forgery, opacity=max(forgery.opacity, MIN_OPACITY)),
         kind=kind,

@@ -1,12 +1,15 @@
 """Forgeries: replayable, confined to their mask, and degraded exactly as their genuine counterparts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.build import PORTRAIT_LANDMARKS_XY, portrait
 from unmask.models.align import TEMPLATE_XY, align_face
-from unmask.models.training.degrade import Degradation, draw_degradation, encode_h264
+from unmask.models.training.blending import match_shading
 from unmask.models.training.forgery import FAMILIES, draw_forgery
+from unmask.models.training.hulls import HULLS, fitted
 from unmask.models.training.looks import ColourShift
 from unmask.models.training.maps import mri_target, structural_dissimilarity
 from unmask.models.training.pairs import Pair
@@ -58,26 +61,53 @@ def test_jitter_changes_the_frame_but_not_the_recipe() -> None:
     assert trembling.texture == forgery.texture
 
 
-def test_no_degradation_leaves_the_image() -> None:
-    nothing = Degradation(ColourShift(), 256)
-
-    assert np.array_equal(nothing.apply(CROP), CROP)
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_both_members_of_a_pair_are_degraded_alike(seed: int) -> None:
-    degradation = draw_degradation(np.random.default_rng(seed), 256)
-
-    assert np.array_equal(degradation.apply(CROP), degradation.apply(CROP.copy()))
-    assert degradation.apply(CROP).shape == CROP.shape
+def test_odd_sizes_can_be_forged() -> None:
+    odd = np.ascontiguousarray(CROP[:155, :155])
+    landmarks = (TEMPLATE_XY * (155 / 256)).astype(np.float32)
+    for seed in range(12):
+        real, fake, mask = draw_forgery(np.random.default_rng(seed)).apply(odd, landmarks)
+        assert real.shape == fake.shape == (155, 155, 3)
+        assert mask.shape == (155, 155)
 
 
-def test_h264_keeps_the_count_and_costs_detail() -> None:
-    frames = [CROP, CROP, CROP]
-    coarse, fine = encode_h264(frames, 40), encode_h264(frames, 18)
+def test_without_a_face_drawn_anew_no_recipe_asks_for_one() -> None:
+    drawn = [draw_forgery(np.random.default_rng(seed), redrawn=False) for seed in range(60)]
 
-    assert len(coarse) == len(fine) == 3
-    assert np.abs(coarse[1].astype(int) - CROP).mean() > np.abs(fine[1].astype(int) - CROP).mean()
+    assert not any(forgery.drawn for forgery in drawn)
+    assert all(f.texture.core_px for f in drawn if f.family in ("reconstruct", "resynth", "whole"))
+
+
+def test_the_mask_narrows_on_the_far_side_of_a_turned_head() -> None:
+    turned = TEMPLATE_XY.copy()
+    turned[2, 0] += 20
+    widths = []
+    for landmarks in (TEMPLATE_XY, turned):
+        xs = fitted(HULLS["face"], landmarks)[:, 0]
+        widths.append((128 - xs.min(), xs.max() - 128))
+
+    assert widths[1][1] < widths[0][1] - 10
+    assert widths[1][0] >= widths[0][0] - 5
+
+
+def test_a_recipe_for_its_target_still_shows_when_pasted_into_a_frame() -> None:
+    recipes = (draw_forgery(np.random.default_rng(seed), "self_blend") for seed in range(40))
+    recipe = replace(next(r for r in recipes if r.on_target), opacity=1.0, colour=ColourShift(rgb=(25.0, 0.0, -25.0)))
+    forged = forge_frame(portrait(), PORTRAIT_LANDMARKS_XY, recipe)
+
+    assert np.abs(forged[80:160, 190:260].astype(int) - portrait()[80:160, 190:260]).mean() > 3
+
+
+def test_a_face_outside_the_frame_leaves_it() -> None:
+    gone = PORTRAIT_LANDMARKS_XY + np.float32(2000)
+
+    assert np.array_equal(forge_frame(portrait(), gone, draw_forgery(np.random.default_rng(0))), portrait())
+
+
+def test_shading_takes_the_targets_light_and_keeps_the_sources_detail() -> None:
+    lit = np.clip(CROP.astype(int) + 30, 0, 235).astype(np.uint8)
+    shaded = match_shading(CROP, lit, 16.0)
+
+    assert abs(float(shaded.mean()) - float(lit.mean())) < 2
 
 
 def test_a_genuine_face_is_exactly_black() -> None:
