@@ -106,7 +106,7 @@ class MapClassifier(nn.Module):
         pooled = self.dropout(torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1))
         ranked = maps.flatten(1).topk(STRONGEST[-1], dim=1).values
         strength = torch.stack([ranked[:, :count].mean(1) for count in STRONGEST], 1).clamp(1e-3, 1 - 1e-3)
-        out: Tensor = self.logit(torch.cat([pooled, torch.logit(strength)], 1)).squeeze(1)
+        out: Tensor = self.logit(torch.cat([pooled, torch.log(strength / (1 - strength))], 1)).squeeze(1)
         return out
 
 
