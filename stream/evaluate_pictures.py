@@ -58,8 +58,11 @@ def draw_streams(figures: Mapping[str, Any], out: Path) -> None:
 
 
 def draw_robustness(figures: Mapping[str, Any], out: Path) -> None:
-    """Writes the heat map of AUCs."""
-    _drawn(lambda plots: plots.plot_grid(*grid_values(figures), out / GRID_PLOT), out)
+    """Writes the heat map of AUCs; none where one of the two classes is missing."""
+    rows, columns, values = grid_values(figures)
+    (out / GRID_PLOT).unlink(missing_ok=True)
+    if columns:
+        _drawn(lambda plots: plots.plot_grid(rows, columns, values, out / GRID_PLOT), out)
 
 
 def _drawn(draw: Callable[[ModuleType], None], out: Path) -> None:

@@ -182,7 +182,8 @@ def robustness_table(found: Figures) -> tuple[Sequence[str], list[Sequence[str]]
 def grid_values(found: Figures) -> tuple[list[str], list[str], list[list[float | None]]]:
     """Rows, columns and AUCs of the heat map."""
     names = [name for name in ("fusion", *BRANCHES) if any(row["auc"][name] is not None for row in found["conditions"])]
-    datasets = sorted({name for row in found["conditions"] for name in row["auc_by_dataset"]})
+    by_dataset = [row["auc_by_dataset"] for row in found["conditions"]]
+    datasets = sorted({name for part in by_dataset for name, auc in part.items() if auc is not None})
     values = [
         [*(row["auc"][name] for name in names), *(row["auc_by_dataset"].get(name) for name in datasets)]
         for row in found["conditions"]

@@ -128,7 +128,8 @@ def test_strips_are_made_once_and_those_no_longer_shown_are_removed(tmp_path: Pa
     assert [one.path for one in first] == ["a<b>.mp4", "c", "d"]
     assert asked == ["a<b>.mp4", "b", "c", "d", "b"]
     assert len(list((tmp_path / "examples").glob("*.jpg"))) == len(read_index(tmp_path)) == 2
-    assert cv2.imread(str(tmp_path / "examples" / first[1].picture)).shape == (192, 576, 3)
+    picture = cv2.imread(str(tmp_path / "examples" / first[1].picture))
+    assert picture is not None and picture.shape == (192, 576, 3)
 
 
 def test_raw_log_odds_are_those_before_temperature_and_bias() -> None:
