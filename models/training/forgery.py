@@ -189,13 +189,19 @@ def draw_forgery(rng: np.random.Generator, family: str | None = None, redrawn: b
             float(rng.uniform(-SHIFT_X, SHIFT_X)) * loose,
             float(rng.uniform(-SHIFT_Y, SHIFT_Y)) * loose,
         ),
-        colour=draw_colour(rng, 0.5 if low_resolution else 1.0),
+        colour=_draw_shift(rng, family, low_resolution),
         texture=draw_texture(rng, _core_px(rng, family, low_resolution, drawn)),
         on_target=family == "self_blend" and rng.random() < 0.5,
         warp=(rng.normal(0, 1, (2, 5, 5)) * rng.uniform(*WARP_PX)).astype(np.float32) if warped else None,
         drawn=drawn,
         shading_px=float(rng.uniform(*SHADING_PX)) if shaded else 0.0,
     )
+
+
+def _draw_shift(rng: np.random.Generator, family: str, low_resolution: bool) -> ColourShift:
+    """Of the pasted face; a whole picture has no surroundings whose colours it could miss."""
+    shift = draw_colour(rng, 0.5 if low_resolution else 1.0)
+    return ColourShift() if family == "whole" else shift
 
 
 def _core_px(rng: np.random.Generator, family: str, low_resolution: bool, drawn: bool) -> tuple[int, int] | None:

@@ -77,6 +77,12 @@ def test_without_a_face_drawn_anew_no_recipe_asks_for_one() -> None:
     assert all(f.texture.core_px for f in drawn if f.family in ("reconstruct", "resynth", "whole"))
 
 
+def test_a_whole_face_keeps_its_colours() -> None:
+    forged = draw_forgery(np.random.default_rng(1), "whole", redrawn=False).apply(CROP, TEMPLATE_XY)[1]
+
+    assert np.abs(forged.mean((0, 1)) - CROP.mean((0, 1))).max() < 2
+
+
 def test_the_mask_narrows_on_the_far_side_of_a_turned_head() -> None:
     turned = TEMPLATE_XY.copy()
     turned[2, 0] += 20
