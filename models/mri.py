@@ -90,7 +90,7 @@ class LightGenerator(nn.Module):
 class MapClassifier(nn.Module):
     """Judges a map: how strong its strongest pixels are, and three strided convolutions over their shape; one logit.
 
-    It sees nothing of the face but the map, so that it cannot learn people by heart.
+    It sees nothing of the face but the map, so that it cannot learn people by heart, and starts from the strengths.
     """
 
     def __init__(self, width: int = 16, dropout: float = 0.3) -> None:
@@ -99,6 +99,10 @@ class MapClassifier(nn.Module):
         self.convolutions = nn.Sequential(*[_strided(a, b) for a, b in zip(channels[:-1], channels[1:], strict=True)])
         self.dropout = nn.Dropout(dropout)
         self.logit = nn.Linear(2 * channels[-1] + len(STRONGEST), 1)
+        with torch.no_grad():
+            self.logit.weight.zero_()
+            self.logit.weight[:, -len(STRONGEST) :] = 1.5 / len(STRONGEST)
+            self.logit.bias.fill_(2.0)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Logits (n,) of maps (n, 1, 56, 56) in 0..1."""

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 MAX_LOGIT = 4.0
 REAL_CAP = {"spatial": 4.0, "mri": 1.0, "temporal": 4.0}
 """A black map is weak evidence of a genuine face: blur and compression blacken maps too."""
-WEIGHT_PRIOR = {"spatial": 0.5, "mri": 0.25, "temporal": 0.25}
+WEIGHT_PRIOR = {"spatial": 0.35, "mri": 0.35, "temporal": 0.3}
 WEIGHT_PENALTY = 0.5
 """Fusion weights are pulled towards the prior: what a branch gains on our own forgeries carries over to others' only
 in part, and the temporal branch reads the spatial one's features, so their errors are the same error."""
