@@ -35,10 +35,17 @@ class Pair:
 
 
 def split_groups(pack: Pack, share: float, seed: int = 0) -> set[str]:
-    """About `share` of the pack's groups, for validation: a group is a person or a scene."""
+    """About `share` of the pack's groups, for validation: a group is a person or a scene.
+
+    Where a small pack's draw holds no filmed group, some are added: the temporal branch is judged on clips.
+    """
     groups = sorted({row.group for row in pack.rows})
     picked = np.random.default_rng(seed).permutation(len(groups))[: max(1, round(share * len(groups)))]
-    return {groups[i] for i in picked}
+    held_out = {groups[i] for i in picked}
+    filmed = sorted({row.group for row in pack.rows if row.clip})
+    if len(filmed) > 1 and held_out.isdisjoint(filmed):
+        held_out |= set(filmed[: max(1, round(share * len(filmed)))])
+    return held_out
 
 
 def split_three(pack: Pack, validation: float, classifier: float) -> tuple[set[str], set[str], set[str]]:

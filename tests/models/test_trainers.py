@@ -70,6 +70,17 @@ def test_split_keeps_a_share_of_groups(pack: Path) -> None:
     assert len(split_groups(read_pack(pack), 0.25)) == 2
 
 
+def test_a_small_split_holds_a_filmed_group(pack: Path) -> None:
+    """With two clips among many photographs one of them is held out, whatever the draw."""
+    read = read_pack(pack)
+    for seed in range(4):
+        plain = split_groups(read, 0.25, seed)
+        rest = sorted({row.group for row in read.rows} - plain)[:2]
+        filmed = replace(read, rows=[replace(r, clip="a") if r.group in rest else r for r in read.rows])
+
+        assert split_groups(filmed, 0.25, seed) == plain | {rest[0]}
+
+
 def test_preview_is_a_picture(pack: Path, tmp_path: Path) -> None:
     write_preview(pack, tmp_path / "sheet.png", pairs=2)
 
