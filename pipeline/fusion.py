@@ -10,7 +10,7 @@ from unmask.pipeline.types import BranchResult, Score
 MAX_LOGIT = 4.0
 """No single branch speaks louder than 55 to 1."""
 RULES = ("logit", "confidence", "mean")
-DEFAULT_RULE = "logit"
+DEFAULT_RULE = "confidence"
 
 
 def rule_name(name: str) -> str:
@@ -52,8 +52,10 @@ def fuse(
 
     Args:
         scores: by branch name; may be empty.
-        rule: `logit` (weighted sum of clipped log-odds, the default), `confidence` (mean of the probabilities,
-            each weighted by its distance from 0.5) or `mean` (plain mean of the probabilities).
+        rule: `confidence` (mean of the probabilities, each weighted by its distance from 0.5; the default), `logit`
+            (weighted sum of log-odds) or `mean` (plain mean of the probabilities). In all of them log-odds are
+            clipped: at 4, and downwards at the branch's `real_cap`, so that a black map is no strong evidence of a
+            genuine face.
 
     Returns:
         Fused log-odds and each branch's share, or None when no branch answered.
@@ -63,9 +65,9 @@ def fuse(
     if rule == "logit":
         logit, shares = _fuse_logits(scores, calibration)
     elif rule in RULES:
-        weights = {k: s.confidence if rule == "confidence" else 1.0 for k, s in scores.items()}
-        shares = _shares(weights)
-        logit = to_logit(sum(shares[k] * s.p_fake for k, s in scores.items()))
+        p = {k: sigmoid(_clipped(k, s, calibration)) for k, s in scores.items()}
+        shares = _shares({k: abs(2 * p[k] - 1) if rule == "confidence" else 1.0 for k in p})
+        logit = to_logit(sum(shares[k] * p[k] for k in p))
     else:
         raise ValueError(f"unknown fusion rule {rule!r}; known are {', '.join(RULES)}")
     return logit, {k: BranchResult(s.p_fake, s.confidence, shares[k]) for k, s in scores.items()}
@@ -78,9 +80,12 @@ def _fuse_logits(scores: Mapping[str, Score], calibration: Calibration) -> tuple
     scale = total / sum(present.values()) if sum(present.values()) > 0 else 0.0
     logit = calibration.fusion_bias
     for name, score in scores.items():
-        clipped = min(max(score.logit, -calibration.real_cap[name]), MAX_LOGIT)
-        logit += scale * present[name] * clipped
+        logit += scale * present[name] * _clipped(name, score, calibration)
     return logit, _shares(present)
+
+
+def _clipped(name: str, score: Score, calibration: Calibration) -> float:
+    return min(max(score.logit, -calibration.real_cap[name]), MAX_LOGIT)
 
 
 def _shares(weights: Mapping[str, float]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from unmask.models.store import Calibration
 
 Floats = NDArray[np.float64]
 MAX_LOGIT = 4.0
-REAL_CAP = {"spatial": 4.0, "mri": 1.0, "temporal": 4.0}
+REAL_CAP = {"spatial": 4.0, "mri": 2.0, "temporal": 4.0}
 """A black map is weak evidence of a genuine face: blur and compression blacken maps too."""
 WEIGHT_PRIOR = {"spatial": 0.35, "mri": 0.35, "temporal": 0.3}
 WEIGHT_PENALTY = 0.5

@@ -47,10 +47,14 @@ def test_confidence_rule_survives_branches_that_know_nothing() -> None:
 
 
 def test_a_black_map_is_weak_evidence_of_a_genuine_face() -> None:
-    suspicious = fuse({"spatial": score(3.0), "mri": score(-9.0)}, calibration(spatial=0.5, mri=0.5, temporal=0.0))
+    scores = {"spatial": score(3.0), "mri": score(-9.0)}
+    weights = calibration(spatial=0.5, mri=0.5, temporal=0.0)
+    summed, averaged = fuse(scores, weights, "logit"), fuse(scores, weights, "confidence")
 
-    assert suspicious is not None
-    assert suspicious[0] == pytest.approx(0.5 * 3.0 - 0.5 * 1.0)
+    assert summed is not None
+    assert summed[0] == pytest.approx(0.5 * 3.0 - 0.5 * 1.0)
+    assert averaged is not None
+    assert averaged[0] > 0.5
 
 
 def test_one_branch_cannot_shout_down_the_others() -> None:
