@@ -67,11 +67,17 @@ def test_rows_say_what_each_variant_is_worth_overall_and_by_dataset() -> None:
 
 
 def test_the_gain_of_fusion_is_against_the_best_branch_and_can_be_negative() -> None:
-    """A useless branch that speaks as loudly as a good one costs."""
-    gain = ablation(GOOD_SPATIAL, calibration(spatial=0.0, mri=0.0, temporal=1.0))["gain"]
+    """A wrong branch that is surer than a good one costs."""
+    loud = [
+        scored("a", "fake", "One c23", spatial=1.0, mri=0.0, temporal=-3.0),
+        scored("b", "fake", "One c23", spatial=1.0, mri=0.0, temporal=-3.0),
+        scored("c", "real", "One originals c23", spatial=-1.0, mri=0.0, temporal=3.0),
+        scored("d", "real", "Two", spatial=-1.0, mri=0.0, temporal=3.0),
+    ]
+    gain = ablation(loud, calibration())["gain"]
 
     assert gain["best_branch"] == "spatial"
-    assert (gain["auc_best_branch"], gain["auc_fused"], gain["auc_gain"]) == (1.0, 0.25, -0.75)
+    assert (gain["auc_best_branch"], gain["auc_fused"], gain["auc_gain"]) == (1.0, 0.0, -1.0)
 
 
 def test_all_rows_are_over_the_files_that_every_branch_answered() -> None:

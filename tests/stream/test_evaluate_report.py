@@ -12,6 +12,7 @@ from tests.build import calibration
 from tests.stream.test_report import FORGED, NOTHING
 from unmask.models.training.plots import Strip, plot_risk, plot_states
 from unmask.pipeline.analysis import Analysis, Keyframe, TrackResult
+from unmask.pipeline.fusion import DEFAULT_RULE
 from unmask.pipeline.types import VerdictState
 from unmask.stream.evaluate import scored_from
 from unmask.stream.evaluate_ablation import ablation
@@ -86,9 +87,9 @@ def test_figures_of_an_older_version_and_damaged_ones_are_left_out(tmp_path: Pat
 
 def test_the_terminal_says_what_fusion_is_worth(tmp_path: Path) -> None:
     """In one sentence, also when it is worth nothing."""
-    assert "Fusion of all branches (logit) is not above the best branch alone (spatial)" in text(
-        {"metrics.json": files_part()}, tmp_path
-    )
+    said = text({"metrics.json": files_part()}, tmp_path)
+
+    assert f"Fusion of all branches ({DEFAULT_RULE}) is not above the best branch alone (spatial)" in said
     assert list(gain_sentence(None)) == []
 
 
