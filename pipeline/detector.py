@@ -49,7 +49,11 @@ class _Memory:
 
 
 class Detector:
-    """Frames of one stream in, verdicts out. Blocking and not thread-safe: one per stream, called in order."""
+    """Frames of one stream in, verdicts out. Blocking and not thread-safe: one per stream, called in order.
+
+    Attributes:
+        readings: of the newest frame, one for each of its verdicts.
+    """
 
     def __init__(
         self,
@@ -67,14 +71,15 @@ class Detector:
         self._judging = judging
         self._tracker = FaceTracker(engine, tracking)
         self._memory: dict[int, _Memory] = {}
+        self.readings: list[Reading] = []
 
     def step(self, frame: Frame) -> list[Verdict]:
         """The verdicts of all faces of a frame, largest face first; empty when there is no face."""
         started_s = time.monotonic()
         faces = self._tracker.update(frame)
         found_s = time.monotonic()
-        readings = self.read(frame, faces)
-        return [self._judge(frame, reading, started_s, found_s) for reading in readings]
+        self.readings = self.read(frame, faces)
+        return [self._judge(frame, reading, started_s, found_s) for reading in self.readings]
 
     def read(self, frame: Frame, faces: list[Face]) -> list[Reading]:
         """Crop and score the faces of a frame with every branch."""
