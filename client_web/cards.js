@@ -1,21 +1,11 @@
 // The list of faces: word, probability, course of the last half minute, branches and reasons.
 
+import { element } from "./dom.js";
 import { icon } from "./icons.js";
 import { BRANCHES, percent, reason, STATES } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const COURSE_MS = 30000;
-
-/** An element with properties and children. */
-export function element(name, properties = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(properties)) {
-    if (key === "class") made.className = value;
-    else made.setAttribute(key, value);
-  }
-  made.append(...children);
-  return made;
-}
 
 export class Cards {
   constructor(list, empty) {

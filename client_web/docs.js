@@ -1,7 +1,7 @@
 // The page /docs: the routes of openapi.json, without any script from elsewhere.
 
 import { getJson } from "./api.js";
-import { element } from "./cards.js";
+import { element } from "./dom.js";
 
 try {
   const { paths } = await getJson("/openapi.json");

@@ -16,7 +16,8 @@ export class LiveSocket extends EventTarget {
     this.lastEvent = null;
     this.wait = FIRST_WAIT_MS;
     this.closed = false;
-    this.open();
+    this.state = "connecting";
+    setTimeout(() => this.open());
   }
 
   open() {
@@ -41,7 +42,7 @@ export class LiveSocket extends EventTarget {
   welcome(message) {
     if (message.auth_required) {
       if (this.token) this.send({ type: "auth", token: this.token });
-      else this.needToken();
+      else this.needToken(false);
       return;
     }
     this.announce("open");
@@ -64,9 +65,9 @@ export class LiveSocket extends EventTarget {
     this.open();
   }
 
-  needToken() {
+  needToken(wrong) {
     this.token = null;
-    this.dispatchEvent(new CustomEvent("token"));
+    this.dispatchEvent(new CustomEvent("token", { detail: { wrong } }));
   }
 
   ping() {
@@ -79,7 +80,7 @@ export class LiveSocket extends EventTarget {
   }
 
   send(message) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
   lost(socket, code) {
@@ -87,8 +88,9 @@ export class LiveSocket extends EventTarget {
     this.socket = { readyState: WebSocket.CLOSED, close() {} };
     clearInterval(this.pinger);
     if (code === UNAUTHORISED) {
+      const wrong = this.token !== null;
       this.announce("unauthorised");
-      this.needToken();
+      this.needToken(wrong);
       return;
     }
     if (this.openedAt && performance.now() - this.openedAt > HEALTHY_MS) this.wait = FIRST_WAIT_MS;
@@ -100,6 +102,7 @@ export class LiveSocket extends EventTarget {
   }
 
   announce(state, wait = 0) {
+    this.state = state;
     this.dispatchEvent(new CustomEvent("link", { detail: { state, wait } }));
   }
 }

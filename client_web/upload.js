@@ -1,7 +1,7 @@
 // The panel that analyses a file: sends it, follows the progress, shows the result.
 
 import { call, Problem } from "./api.js";
-import { element } from "./cards.js";
+import { element } from "./dom.js";
 import { icon } from "./icons.js";
 import { BRANCHES, percent, reason, STATES } from "./words.js";
 

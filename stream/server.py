@@ -1,5 +1,6 @@
 """The web application: the client page and its modules, and the routes of the other modules behind one guard."""
 
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from importlib.resources import files
 
@@ -16,6 +17,15 @@ MEDIA_TYPES = {
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
+}
+PAGES = {
+    "/": "index.html",
+    "/call": "call.html",
+    "/cameras": "cameras.html",
+    "/file": "file.html",
+    "/help": "help.html",
+    "/overlay/{stream}": "overlay.html",
+    "/docs": "docs.html",
 }
 
 
@@ -61,13 +71,14 @@ def _add_page(app: FastAPI) -> None:
         media_type = MEDIA_TYPES[name.rpartition(".")[2]]
         return Response(pages[name], media_type=media_type, headers={"Cache-Control": "no-cache"})
 
-    @app.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return static("index.html")
+    def page(name: str) -> Callable[[], Awaitable[Response]]:
+        async def answer() -> Response:
+            return static(name)
 
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return static("docs.html")
+        return answer
+
+    for path, name in PAGES.items():
+        app.add_api_route(path, page(name), include_in_schema=False)
 
     @app.get("/client/{name}", include_in_schema=False)
     async def module(name: str) -> Response:

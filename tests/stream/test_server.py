@@ -41,7 +41,7 @@ async def test_page_and_modules_are_served_with_a_strict_policy() -> None:
         page = await running.client.get("/")
         assert page.headers["content-type"].startswith("text/html") and "default-src 'self'" in str(page.headers)
         assert "http:" not in page.text and "https:" not in page.text
-        module = await running.client.get("/client/app.js")
+        module = await running.client.get("/client/shell.js")
         assert module.headers["content-type"].startswith("text/javascript")
         for path in ("/client/nothing.js", "/client/__init__.py", "/client/..%2fserver.py", "/nothing"):
             assert (await running.client.get(path)).status_code == 404
@@ -205,7 +205,7 @@ async def test_token_guards_everything_but_page_and_health() -> None:
         for path in ("/api/streams", "/api/events", "/metrics", "/api/info", "/api/streams/x/frame.jpg"):
             answer = await client.get(path)
             assert answer.status_code == 401 and "www-authenticate" in answer.headers
-        for path in ("/", "/client/app.js", "/livez", "/readyz", "/docs", "/schema/v1.json"):
+        for path in ("/", "/client/shell.js", "/livez", "/readyz", "/docs", "/schema/v1.json"):
             assert (await client.get(path)).status_code == 200
         assert (
             await client.post("/whip/cam", content="", headers={"Content-Type": "application/sdp"})
