@@ -15,6 +15,7 @@ from unmask.pipeline.types import StreamState, Verdict
 from unmask.stream import wire
 
 EVENT_LOG = 256
+MAX_CHALLENGES_HELD = 32
 MAX_TRACKS_HELD = 128
 TRACK_MEMORY_S = 10.0
 
@@ -59,6 +60,7 @@ class Client:
         self.drops = drops
         self._verdicts: OrderedDict[tuple[str, int], wire.Message] = OrderedDict()
         self._states: dict[str, wire.Message] = {}
+        self._challenges: OrderedDict[str, wire.Message] = OrderedDict()
         self._events: deque[wire.Message] = deque()
         self._notices: deque[wire.Message] = deque()
         self._next_due: dict[tuple[str, int], float] = {}
@@ -89,6 +91,15 @@ class Client:
         self._states[stream] = message
         self._wake.set()
 
+    def put_challenge(self, number: str, message: wire.Message) -> None:
+        """Replaces what waits on this challenge; beyond 32 waiting ones the oldest is dropped and counted."""
+        self._challenges.pop(number, None)
+        if len(self._challenges) >= MAX_CHALLENGES_HELD:
+            self._challenges.popitem(last=False)
+            self.drops["challenges_full"] += 1
+        self._challenges[number] = message
+        self._wake.set()
+
     def put_event(self, message: wire.Message) -> None:
         """Queues an event; beyond 256 waiting ones the oldest is dropped and counted."""
         self._push(self._events, message, EVENT_LOG, "events_full")
@@ -101,10 +112,11 @@ class Client:
 
     def take(self, now: float) -> tuple[list[wire.Message], float | None]:
         """Empties what is due at `now` (monotonic seconds); the second value is when the next verdict falls due."""
-        batch = [*self._notices, *self._states.values(), *self._events]
+        batch = [*self._notices, *self._states.values(), *self._events, *self._challenges.values()]
         self._notices.clear()
         self._states.clear()
         self._events.clear()
+        self._challenges.clear()
         self._wake.clear()
         period = self._period()
         soonest: float | None = None
@@ -224,6 +236,11 @@ class Hub:
                     reasons=list(verdict.reasons),
                     verdict=message,
                 )
+
+    def publish_challenge(self, stream: str, number: str, message: wire.Message) -> None:
+        """Tells every receiver of this stream how a challenge stands."""
+        for client in self._interested(stream):
+            client.put_challenge(number, message)
 
     def forget(self, stream: str) -> None:
         """Drops everything known of a stream that was removed; its events stay."""

@@ -9,7 +9,9 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from unmask.stream import wire
 from unmask.stream.auth import AccessDenied, Grant, bearer
-from unmask.stream.hub import Client, Hub, Subscription
+from unmask.stream.challenge import CannotChallenge, Challenges
+from unmask.stream.challenge_wire import ChallengeMessage
+from unmask.stream.hub import Client, Subscription
 from unmask.stream.service import Service
 from unmask.stream.sockets import FORCE_CLOSE
 
@@ -67,7 +69,7 @@ async def _admitted(socket: WebSocket, service: Service) -> None:
     except AccessDenied as error:
         await socket.close(CLOSE_UNAUTHORISED, str(error))
     else:
-        await _converse(socket, service.hub, grant)
+        await _converse(socket, service, grant)
 
 
 async def _welcome(socket: WebSocket, service: Service) -> Grant:
@@ -94,10 +96,11 @@ async def _welcome(socket: WebSocket, service: Service) -> Grant:
     return grant
 
 
-async def _converse(socket: WebSocket, hub: Hub, grant: Grant) -> None:
+async def _converse(socket: WebSocket, service: Service, grant: Grant) -> None:
     """Runs the reading and the writing side until one of them ends; both are over when it returns."""
+    hub = service.hub
     client = hub.join(grant.allows)
-    reader = asyncio.create_task(_read(socket, hub, client))
+    reader = asyncio.create_task(_read(socket, service, client))
     writer = asyncio.create_task(write(socket, client))
     try:
         await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +118,7 @@ async def _converse(socket: WebSocket, hub: Hub, grant: Grant) -> None:
             raise end
 
 
-async def _read(socket: WebSocket, hub: Hub, client: Client) -> None:
+async def _read(socket: WebSocket, service: Service, client: Client) -> None:
     """Answers the client's messages; after 16 mistakes the connection is closed."""
     mistakes = 0
     while mistakes < MAX_MISTAKES:
@@ -127,10 +130,25 @@ async def _read(socket: WebSocket, hub: Hub, client: Client) -> None:
             continue
         if isinstance(message, wire.SubscribeMessage):
             streams = None if message.streams is None else frozenset(message.streams)
-            hub.subscribe(client, Subscription(streams, message.max_hz, message.events, message.resume))
+            service.hub.subscribe(client, Subscription(streams, message.max_hz, message.events, message.resume))
+        elif isinstance(message, ChallengeMessage):
+            _challenge(service.challenges, client, message)
         elif isinstance(message, wire.PingMessage):
             client.notice(wire.pong(message.t0, time.time()))
     await _drop(socket, CLOSE_POLICY, "too many messages that make no sense")
+
+
+def _challenge(challenges: Challenges, client: Client, asked: ChallengeMessage) -> None:
+    """Starts or stops a challenge, or says why not; a stream without a right to it does not exist."""
+    try:
+        if not client.may_see(asked.stream):
+            raise CannotChallenge("no_such_stream", "there is no running stream of this name")
+        if asked.action == "start":
+            challenges.start(asked.stream, asked.track, asked.prompt, mirrored=asked.mirrored)
+        elif not challenges.stop(asked.stream, asked.track):
+            raise CannotChallenge("no_such_challenge", "no challenge is running there")
+    except CannotChallenge as error:
+        client.notice(wire.error_message(error.code, str(error), error.retryable))
 
 
 async def write(outlet: Outlet, client: Client, blocked_s: float = BLOCKED_TIMEOUT_S) -> None:

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Response
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from unmask.stream import routes_analyze, routes_api, routes_webrtc, routes_ws, wire
+from unmask.stream import routes_analyze, routes_api, routes_challenge, routes_webrtc, routes_ws, wire
 from unmask.stream.service import Service
 from unmask.stream.web import ApiError, Guard, install_problems
 
@@ -22,6 +22,7 @@ PAGES = {
     "/": "index.html",
     "/call": "call.html",
     "/cameras": "cameras.html",
+    "/cameras/{name}": "camera.html",
     "/file": "file.html",
     "/help": "help.html",
     "/overlay/{stream}": "overlay.html",
@@ -37,7 +38,7 @@ def create_app(service: Service) -> FastAPI:
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(service.settings.allowed_origins),
-                allow_methods=["GET", "POST", "DELETE"],
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
                 allow_headers=["Authorization", "Content-Type"],
                 expose_headers=["Location", "ETag", "Retry-After", "X-Frame-Seq"],
             )
@@ -52,8 +53,8 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     install_problems(app)
-    for router in (routes_api.router, routes_webrtc.router, routes_analyze.router, routes_ws.router):
-        app.include_router(router)
+    for routes in (routes_api, routes_webrtc, routes_challenge, routes_analyze, routes_ws):
+        app.include_router(routes.router)
     _add_page(app)
     return app
 

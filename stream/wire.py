@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, TypeAdapter, ValidationError
 
 from unmask.pipeline.types import BranchResult, Quality, StreamState, Verdict, VerdictState
+from unmask.stream.challenge_wire import ChallengeMessage, ChallengeStateMessage
 
 VERSION = 1
 SUBPROTOCOL = "unmask.v1"
@@ -148,9 +149,17 @@ class PongMessage(_Model):
     t1: float | None = None
 
 
-ClientMessage = Annotated[AuthMessage | SubscribeMessage | PingMessage | PongMessage, Field(discriminator="type")]
+Asked = AuthMessage | SubscribeMessage | ChallengeMessage | PingMessage | PongMessage
+ClientMessage = Annotated[Asked, Field(discriminator="type")]
 ServerMessage = Annotated[
-    HelloMessage | VerdictMessage | StateMessage | EventMessage | ErrorMessage | PingMessage | PongMessage,
+    HelloMessage
+    | VerdictMessage
+    | StateMessage
+    | EventMessage
+    | ChallengeStateMessage
+    | ErrorMessage
+    | PingMessage
+    | PongMessage,
     Field(discriminator="type"),
 ]
 AnyMessage = Annotated[
@@ -158,16 +167,18 @@ AnyMessage = Annotated[
     | VerdictMessage
     | StateMessage
     | EventMessage
+    | ChallengeStateMessage
     | ErrorMessage
     | AuthMessage
     | SubscribeMessage
+    | ChallengeMessage
     | PingMessage
     | PongMessage,
     Field(discriminator="type"),
 ]
-_CLIENT: TypeAdapter[AuthMessage | SubscribeMessage | PingMessage | PongMessage] = TypeAdapter(ClientMessage)
+_CLIENT: TypeAdapter[Asked] = TypeAdapter(ClientMessage)
 _ANY: TypeAdapter[Any] = TypeAdapter(AnyMessage)
-_CLIENT_TYPES = ("auth", "subscribe", "ping", "pong")
+_CLIENT_TYPES = ("auth", "subscribe", "challenge", "ping", "pong")
 
 
 def schema() -> dict[str, Any]:
@@ -180,7 +191,7 @@ def encode(message: Mapping[str, object]) -> str:
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def parse_client(text: str) -> AuthMessage | SubscribeMessage | PingMessage | PongMessage:
+def parse_client(text: str) -> Asked:
     """Reads a client's message, ignoring fields that are not known.
 
     Raises:
