@@ -119,15 +119,15 @@ class Challenge:
     @property
     def progress(self) -> float:
         """0..1 of the present phase; of the answer once the prompt was followed, before that 0."""
+        if self.phase is Phase.DONE:
+            return 1.0
         if self._now_s is None:
             return 0.0
         if self.phase is Phase.BASELINE:
             first = self._baseline[0].pts_s if self._baseline else self._now_s
             return min(1.0, (self._now_s - first) / self.settings.baseline_s)
-        if self.phase is Phase.ANSWER:
-            since = self._followed_s
-            return 0.0 if since is None else min(1.0, (self._now_s - since) / self.settings.after_s)
-        return 1.0
+        since = self._followed_s
+        return 0.0 if since is None else min(1.0, (self._now_s - since) / self.settings.after_s)
 
     def update(self, pts_s: float, samples: Sequence[Sample]) -> None:
         """Takes the samples of all faces of one analysed frame; does nothing once the challenge is over."""
@@ -171,9 +171,9 @@ class Challenge:
 
     def _prepare(self, pts_s: float, sample: Sample | None) -> None:
         settings = self.settings
-        if sample is not None and sample.fused is not None and sample.reliability > 0:
-            if abs(sample.yaw) <= FRONTAL_YAW:
-                self._baseline.append(sample)
+        usable = sample is not None and sample.fused is not None and sample.reliability > 0
+        if sample is not None and usable and abs(sample.yaw) <= FRONTAL_YAW:
+            self._baseline.append(sample)
         first_s = self._baseline[0].pts_s if self._baseline else pts_s
         if pts_s - first_s >= settings.baseline_s and len(self._baseline) >= settings.baseline_samples:
             self._pose = pose_of(self._baseline)

@@ -8,8 +8,8 @@ import numpy as np
 from unmask.pipeline.challenge_sample import Sample
 from unmask.pipeline.fusion import sigmoid
 
-WEIGHTS = {"fused": 0.0, "map": 0.0, "flicker": 0.0, "jitter": 0.0}
-BIAS = 0.0
+WEIGHTS = {"fused": 0.7, "map": 2.0, "flicker": 0.8, "jitter": 0.15}
+BIAS = -1.5
 TELLING = 0.3
 """A part that moves the log-odds by this much is named as a reason."""
 MOST_STEP_S = 0.5
