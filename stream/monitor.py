@@ -12,6 +12,7 @@ def stream_json(service: Service, stream: RunningStream) -> dict[str, object]:
     """A stream's state and counts; its address is free of credentials."""
     stats = stream.session.stats
     frame = stream.tap.frame
+    newest = stream.newest()
     return {
         "name": stream.name,
         "kind": stream.kind,
@@ -25,7 +26,9 @@ def stream_json(service: Service, stream: RunningStream) -> dict[str, object]:
         "reconnects": stats.reconnects,
         "analyzed_fps": round(stats.analyzed_fps, 2),
         "latency_ms": {"p50": _rounded(stats.p50_ms), "p95": _rounded(stats.p95_ms)},
-        "faces": len(stream.newest()),
+        "faces": len(newest),
+        "degraded": sorted({rung for verdict in newest for rung in verdict.degraded}),
+        "may_change": stream.address is not None,
         "viewers": service.peers.viewers_of(stream.name),
     }
 
@@ -43,8 +46,26 @@ def metrics_text(service: Service, may_see: Callable[[str], bool]) -> str:
     page.family("unmask_ws_clients", "gauge", "Connected websocket clients.", [({}, service.sockets)])
     drops = [({"reason": reason}, count) for reason, count in sorted(service.hub.drops.items())]
     page.family("unmask_ws_dropped_total", "counter", "Messages that clients did not get, by reason.", drops)
+    lost = [({"reason": reason}, count) for reason, count in sorted(service.history.dropped.items())]
+    page.family("unmask_history_dropped_total", "counter", "Entries that the history let go, by reason.", lost)
+    page.family("unmask_jobs_held", "gauge", "Analyses of files that are held.", [({}, len(service.jobs))])
     page.family("unmask_uploads_active", "gauge", "Files being analysed or waiting.", [({}, service.uploads.active)])
+    _add_engine(page, service)
     return page.text()
+
+
+def _add_engine(page: Page, service: Service) -> None:
+    page.family(
+        "unmask_degradation_rung", "gauge", "Work left out under overload; 0 = none.", [({}, service.streams.ladder.rung)]
+    )
+    stats = service.engine.stats
+    if stats is None:
+        return
+    page.family("unmask_engine_load", "gauge", "Share of the networks' time in use, 0..1.", [({}, stats.load)])
+    page.family("unmask_engine_batches_total", "counter", "Batches that the networks ran.", [({}, stats.batches)])
+    page.family("unmask_engine_crops_total", "counter", "Face crops that the networks scored.", [({}, stats.crops)])
+    unserved = [({"reason": "refused"}, float(stats.refused)), ({"reason": "cancelled"}, float(stats.cancelled))]
+    page.family("unmask_engine_unserved_total", "counter", "Requests never run, by reason.", unserved)
 
 
 def _add_frames(page: Page, streams: list[RunningStream]) -> None:

@@ -20,12 +20,12 @@ Method = Literal["fusion", "spatial", "mri", "temporal"]
 router = APIRouter(tags=["files"])
 
 _FIELD = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
-_FORM: dict[str, Any] = {
+FORM: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FIELD}}},
 }
 
 
-@router.post("/api/analyze", summary="Analyse a video or image", openapi_extra=_FORM)
+@router.post("/api/analyze", summary="Analyse a video or image", openapi_extra=FORM)
 async def analyze(
     request: Request, service: ServiceDep, grant: GrantDep, method: Annotated[Method, Query()] = "fusion"
 ) -> Response:
@@ -51,7 +51,7 @@ async def _result(job: Job, request: Request) -> dict[str, object]:
             await asyncio.wait([job.task], timeout=BEAT_S)
             if await request.is_disconnected():
                 raise ApiError(499, "gone", "the caller left")
-        return job.task.result()
+        return job.task.result().result
     finally:
         job.task.cancel()
 
@@ -64,7 +64,7 @@ async def _lines(job: Job) -> AsyncIterator[str]:
         while not job.task.done():
             yield json.dumps({"progress": round(job.done, 3)}) + "\n"
             await asyncio.wait([job.task], timeout=BEAT_S)
-        yield json.dumps({"result": job.task.result()}) + "\n"
+        yield json.dumps({"result": job.task.result().result}) + "\n"
     except UnmaskError as error:
         yield json.dumps({"error": status_of(error)[1], "message": str(error)}) + "\n"
     finally:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import cv2
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, SecretStr
@@ -73,13 +73,24 @@ async def remove_stream(name: str, service: ServiceDep, grant: GrantDep) -> Resp
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}},
 )
-async def frame(name: str, service: ServiceDep, grant: GrantDep) -> Response:
-    """A JPEG of the newest analysed frame, at most 1280 pixels wide; `X-Frame-Seq` is its number."""
+async def frame(
+    name: str,
+    service: ServiceDep,
+    grant: GrantDep,
+    width: Annotated[int, Query(ge=64, le=MAX_JPEG_WIDTH)] = MAX_JPEG_WIDTH,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """A JPEG of the newest analysed frame, at most `width` pixels wide; `X-Frame-Seq` is its number.
+
+    The answer is 304 while the frame of the `ETag` shown in `If-None-Match` is still the newest.
+    """
     newest = visible_stream(service, grant, name).tap.frame
     if newest is None:
         raise ApiError(404, "no_picture", "this stream has no picture yet")
-    jpeg = await asyncio.to_thread(_to_jpeg, newest.image_rgb)
-    headers = {"Cache-Control": "no-store", "X-Frame-Seq": str(newest.seq)}
+    headers = {"Cache-Control": "no-store", "X-Frame-Seq": str(newest.seq), "ETag": f'"{newest.seq}-{width}"'}
+    if if_none_match == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    jpeg = await asyncio.to_thread(_to_jpeg, newest.image_rgb, width)
     return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
@@ -135,11 +146,11 @@ def _full(grant: Grant) -> None:
         raise ApiError(403, "no_right", "this token has no right to add or remove streams")
 
 
-def _to_jpeg(image_rgb: NDArray[np.uint8]) -> bytes:
+def _to_jpeg(image_rgb: NDArray[np.uint8], most_wide: int) -> bytes:
     height, width = image_rgb.shape[:2]
     image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
-    if width > MAX_JPEG_WIDTH:
-        size_wh = (MAX_JPEG_WIDTH, max(1, round(height * MAX_JPEG_WIDTH / width)))
+    if width > most_wide:
+        size_wh = (most_wide, max(1, round(height * most_wide / width)))
         image_bgr = cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA)
     _, jpeg = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return jpeg.tobytes()

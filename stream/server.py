@@ -8,7 +8,17 @@ from fastapi import FastAPI, Response
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from unmask.stream import routes_analyze, routes_api, routes_challenge, routes_webrtc, routes_ws, wire
+from unmask.stream import (
+    routes_analyze,
+    routes_api,
+    routes_cameras,
+    routes_challenge,
+    routes_jobs,
+    routes_map,
+    routes_webrtc,
+    routes_ws,
+    wire,
+)
 from unmask.stream.service import Service
 from unmask.stream.web import ApiError, Guard, install_problems
 
@@ -28,6 +38,16 @@ PAGES = {
     "/overlay/{stream}": "overlay.html",
     "/docs": "docs.html",
 }
+ROUTES = (
+    routes_api,
+    routes_cameras,
+    routes_webrtc,
+    routes_challenge,
+    routes_analyze,
+    routes_jobs,
+    routes_map,
+    routes_ws,
+)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -53,7 +73,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     install_problems(app)
-    for routes in (routes_api, routes_webrtc, routes_challenge, routes_analyze, routes_ws):
+    for routes in ROUTES:
         app.include_router(routes.router)
     _add_page(app)
     return app

@@ -6,14 +6,23 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from pydantic import SecretStr
+
 from unmask.models.engine import Engine
+from unmask.pipeline.errors import UnmaskError
+from unmask.pipeline.types import Frame, StreamState, Verdict
 from unmask.stream.auth import Origins, TokenStore
+from unmask.stream.challenge import Challenges
+from unmask.stream.findings import Analyze, analyze_file
+from unmask.stream.history import History
 from unmask.stream.hub import Hub
+from unmask.stream.jobs import Jobs
+from unmask.stream.probe import ConnectionTests
 from unmask.stream.redact import redact
 from unmask.stream.settings import ServeSettings
-from unmask.stream.source import open_source
-from unmask.stream.streams import JudgeFactory, RunningStream, Streams
-from unmask.stream.upload import Analyze, Uploads, analyze_file
+from unmask.stream.source import open_capture, open_source
+from unmask.stream.streams import JudgeFactory, NameTaken, RunningStream, Streams
+from unmask.stream.upload import Uploads
 from unmask.stream.whip import Peers
 
 log = logging.getLogger(__name__)
@@ -46,8 +55,14 @@ class Service:
             method=settings.method,
             make_judge=make_judge,
         )
+        self.challenges = Challenges(self.streams, self.hub)
         self.peers = Peers(self.streams, max_viewers=settings.max_viewers, ice_servers=settings.ice_servers)
         self.uploads = Uploads(engine, analyze, max_seconds=settings.max_analyze_s)
+        self.jobs = Jobs()
+        self.tests = ConnectionTests()
+        self.history = History(pictures=settings.history_pictures)
+        self.streams.listen(self._remember)
+        self.streams.listen_states(self._stream_is)
         self.sockets = 0
         self.ready = False
 
@@ -59,6 +74,7 @@ class Service:
         """
         for source in self.settings.sources:
             self.open(source.name, source.url.get_secret_value())
+        self.jobs.start()
         self.ready = True
 
     def open(self, name: str, url: str) -> RunningStream:
@@ -69,12 +85,48 @@ class Service:
             NameTaken, TooManyStreams: see `Streams.admit`.
         """
         kind = url.partition(":")[0].lower() if ":" in url else "file"
-        return self.streams.add(name, partial(open_source, url, name), kind=kind, url=redact(url))
+        stream = self.streams.add(name, partial(open_source, url, name), kind=kind, url=redact(url))
+        stream.address = SecretStr(url)
+        return stream
+
+    async def change(self, stream: RunningStream, name: str, address: SecretStr) -> RunningStream:
+        """Ends a stream and opens it again under this name and address.
+
+        Raises:
+            UsageError, UnreadableFile, NameTaken, TooManyStreams: see `open`; the stream that was there runs on or
+                is opened again.
+        """
+        if name != stream.name and self.streams.get(name) is not None:
+            raise NameTaken(f"a stream named {name} is already there")
+        await self.streams.remove(stream.name)
+        try:
+            return self.open(name, address.get_secret_value())
+        except UnmaskError:
+            if stream.address is not None:
+                self.open(stream.name, stream.address.get_secret_value())
+            raise
+
+    async def test(self, url: str) -> dict[str, object]:
+        """Opens a camera for a few seconds; see `ConnectionTests.test`."""
+        return await self.tests.test(lambda: open_capture(url, "the camera")[0])
 
     async def close(self) -> None:
         """Ends everything but the engine, which belongs to whoever opened it."""
         self.ready = False
+        self.challenges.close()
         await self.peers.close_all()
         await self.streams.close()
+        await self.jobs.close()
         await self.uploads.close()
         await asyncio.to_thread(self.executor.shutdown, wait=True, cancel_futures=True)
+
+    def _remember(self, frame: Frame, verdicts: list[Verdict]) -> None:
+        stream = self.streams.get(frame.stream)
+        self.history.verdicts(frame, verdicts, picture=stream is not None and not stream.ephemeral)
+
+    def _stream_is(self, stream: RunningStream) -> None:
+        """A stream that a browser publishes leaves nothing behind."""
+        if not stream.ephemeral:
+            self.history.state(stream.name, stream.state, stream.reason)
+        elif stream.state is StreamState.ENDED:
+            self.history.forget(stream.name)

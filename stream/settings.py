@@ -52,6 +52,8 @@ class ServeSettings(BaseSettings):
         max_streams, max_viewers, max_clients: admission limits; beyond them the answer is 503 with Retry-After.
         max_upload_mb: largest file that `POST /api/analyze` takes, in megabytes of 10^6 bytes.
         max_analyze_s: longest analysis of one uploaded file, in seconds of wall clock.
+        history_pictures: whether the history keeps a small picture of a face in memory for each change of its state.
+        decoder: of cameras' video: `auto`, `software`, or a kind of hardware, see `unmask.stream.decoding`.
         ice_servers: STUN and TURN URLs that the server's own peers use; none by default.
     """
 
@@ -72,6 +74,8 @@ class ServeSettings(BaseSettings):
     max_clients: int = Field(default=256, ge=1)
     max_upload_mb: float = Field(default=512, gt=0)
     max_analyze_s: float = Field(default=1800, gt=0)
+    history_pictures: bool = True
+    decoder: str = "auto"
     ice_servers: tuple[str, ...] = ()
 
     @field_validator("sources", mode="before")

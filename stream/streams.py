@@ -8,8 +8,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from pydantic import SecretStr
+
 from unmask.models.engine import Engine
+from unmask.models.errors import BusyError
 from unmask.pipeline.errors import UnmaskError
+from unmask.pipeline.ladder import LOWEST_HZ, Ladder
 from unmask.pipeline.types import Frame, StreamState, Verdict
 from unmask.stream.hub import Hub
 from unmask.stream.metrics import VerdictMetrics
@@ -20,6 +24,8 @@ log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 5.0
 TRACK_MEMORY_S = 3.0
+FULL_LOAD = 0.8
+"""No stream is admitted that would need more of the networks' time than this share, even at the lowest rate."""
 
 SourceFactory = Callable[[StateListener], Source]
 JudgeFactory = Callable[[str], Judge]
@@ -66,7 +72,7 @@ class FrameTap:
 
 @dataclass
 class RunningStream:
-    """One stream with everything that belongs to it; `url` is already free of credentials."""
+    """One stream with everything that belongs to it; `url` is already free of credentials, `address` is not."""
 
     name: str
     kind: str
@@ -80,6 +86,7 @@ class RunningStream:
     reason: str = ""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     task: asyncio.Task[None] | None = None
+    address: SecretStr | None = None
     verdicts: dict[int, tuple[float, Verdict]] = field(default_factory=dict)
 
     @property
@@ -118,8 +125,10 @@ class Streams:
         self._hub = hub
         self._executor = executor
         self._max_streams = max_streams
+        self.ladder = Ladder()
         self._streams: dict[str, RunningStream] = {}
         self._listeners: list[VerdictListener] = []
+        self._state_listeners: list[Callable[[RunningStream], None]] = []
 
     def __len__(self) -> int:
         return sum(stream.running for stream in self._streams.values())
@@ -127,6 +136,10 @@ class Streams:
     def listen(self, listener: VerdictListener) -> None:
         """Calls `listener` with every analysed frame and its verdicts."""
         self._listeners.append(listener)
+
+    def listen_states(self, listener: Callable[["RunningStream"], None]) -> None:
+        """Calls `listener` with a stream whenever its state has changed."""
+        self._state_listeners.append(listener)
 
     def all(self) -> list[RunningStream]:
         """Every stream by name, ended ones included until they are removed."""
@@ -142,12 +155,20 @@ class Streams:
         Raises:
             NameTaken: it is running already.
             TooManyStreams: the server is full.
+            BusyError: the machine could not keep up with one more.
         """
         known = self._streams.get(name)
         if known is not None and known.running:
             raise NameTaken(f"a stream named {name} is already running")
         if len(self) >= self._max_streams:
             raise TooManyStreams(f"this server runs at most {self._max_streams} streams at a time")
+        if len(self) and (self.ladder.exhausted or self._needed_load(len(self) + 1) > FULL_LOAD):
+            raise BusyError(f"this server is at its limit with {len(self)} streams; try again later or end one of them")
+
+    def _needed_load(self, streams: int) -> float:
+        """The share of the networks' time that so many streams of one face need at the lowest rate."""
+        stats = self._engine.stats
+        return streams * LOWEST_HZ * stats.seconds_per_crop / stats.lanes if stats and stats.seconds_per_crop else 0.0
 
     def add(
         self, name: str, make_source: SourceFactory, *, kind: str, url: str = "", ephemeral: bool = False
@@ -182,6 +203,7 @@ class Streams:
             executor=self._executor,
             method=self._method,
             detector=self._make_judge(name) if self._make_judge is not None else None,
+            ladder=self.ladder,
         )
         stream = RunningStream(name, kind, url, source, session, ephemeral)
         holder.append(stream)
@@ -220,6 +242,8 @@ class Streams:
             return
         stream.state, stream.reason, stream.since = state, reason, datetime.now(UTC)
         self._hub.publish_state(stream.name, state, reason)
+        for listener in self._state_listeners:
+            listener(stream)
 
     def _verdicts(self, stream: RunningStream, frame: Frame, verdicts: list[Verdict]) -> None:
         if self._streams.get(stream.name) is not stream:

@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,9 +17,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from unmask.models.engine import Engine
-from unmask.pipeline.analysis import analyze
 from unmask.pipeline.errors import UnmaskError
-from unmask.stream.source import read_file
+from unmask.stream.findings import Analyze, Finding
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -33,8 +32,6 @@ SETTLE_TIMEOUT_S = 60.0
 MAX_NAME_CHARS = 120
 CHUNK_TIMEOUT_S = 30.0
 
-Progress = Callable[[float], None]
-Analyze = Callable[[Path, str, str, Engine, Progress], dict[str, object]]
 
 _MAGIC = (
     (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"free"), (4, b"skip"),
@@ -55,20 +52,6 @@ class UploadError(UnmaskError):
 
 class Abandoned(Exception):
     """Raised inside an analysis whose caller has gone or whose time is up."""
-
-
-def analyze_file(path: Path, name: str, method: str, engine: Engine, progress: Progress) -> dict[str, object]:
-    """Analyses a file from start to end; blocking.
-
-    Raises:
-        UnreadableFile: it is not a video or image.
-    """
-    frames = read_file(path, name)
-
-    def seconds_done(done_s: float) -> None:
-        progress(min(1.0, done_s / frames.duration_s) if frames.duration_s else 0.0)
-
-    return analyze(frames, engine, file=name, method=method, progress=seconds_done).to_json()
 
 
 @dataclass
@@ -193,11 +176,12 @@ async def _feed(parser: MultipartParser, chunks: AsyncIterator[bytes]) -> None:
 
 @dataclass(eq=False)
 class Job:
-    """One analysis: its progress from 0 to 1 and the task that ends with its result."""
+    """One analysis: whether its turn has come, its progress from 0 to 1, and the task that ends with its finding."""
 
     stop: threading.Event = field(default_factory=threading.Event)
+    started: bool = False
     done: float = 0.0
-    task: "asyncio.Task[dict[str, object]] | None" = None
+    task: "asyncio.Task[Finding] | None" = None
 
     def report(self, done: float) -> None:
         """Called by the analysis, in its thread.
@@ -237,7 +221,7 @@ class Uploads:
         self._jobs.add(job)
         job.task = asyncio.create_task(self._run(job, path, name, method), name=f"analysis of {name}")
 
-        def over(task: "asyncio.Task[dict[str, object]]") -> None:
+        def over(task: "asyncio.Task[Finding]") -> None:
             self._jobs.discard(job)
             file.close()
             if not task.cancelled():
@@ -254,15 +238,15 @@ class Uploads:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
 
-    async def _run(self, job: Job, path: Path, name: str, method: str) -> dict[str, object]:
+    async def _run(self, job: Job, path: Path, name: str, method: str) -> Finding:
         """Waits for the thread; a cancelled or overdue analysis ends at its next step.
 
         Raises:
             UploadError: 503 when the server stops, 504 when it took too long.
             UnmaskError: what the analysis says of the file.
         """
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._executor, self._analyze, path, name, method, self._engine, job.report)
+        submitted = self._executor.submit(self._judge, job, path, name, method)
+        future = asyncio.wrap_future(submitted)
         try:
             async with asyncio.timeout(self._max_seconds):
                 return await asyncio.shield(future)
@@ -272,10 +256,16 @@ class Uploads:
             raise UploadError(503, "stopping", "the server is stopping") from None
         finally:
             job.stop.set()
+            submitted.cancel()
             await _settled(future)
 
+    def _judge(self, job: Job, path: Path, name: str, method: str) -> Finding:
+        """In the thread."""
+        job.started = True
+        return self._analyze(path, name, method, self._engine, job.report)
 
-async def _settled(future: "asyncio.Future[dict[str, object]]") -> None:
+
+async def _settled(future: "asyncio.Future[Finding]") -> None:
     """Waits for a stopped analysis, so that its file can be removed; swallows its result."""
     await asyncio.wait([future], timeout=SETTLE_TIMEOUT_S)
     if not future.done():

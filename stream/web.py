@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from unmask.pipeline.errors import UnmaskError, UnreadableFile, UsageError
 from unmask.stream.auth import AccessDenied, Grant, Origins, bearer
+from unmask.stream.probe import TooManyTests
 from unmask.stream.service import Service
 from unmask.stream.streams import NameTaken, RunningStream, TooManyStreams
 from unmask.stream.upload import UploadError
@@ -24,7 +25,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 RETRY_AFTER_S = "10"
 MAX_BODY_BYTES = 262_144
-UPLOAD_PATH = "/api/analyze"
+UPLOAD_PATHS = ("/api/analyze", "/api/jobs")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -65,6 +66,8 @@ def status_of(error: Exception) -> tuple[int, str]:
         (NameTaken, 409, "name_taken"),
         (TooManyStreams, 503, "too_many_streams"),
         (TooManyViewers, 503, "too_many_viewers"),
+        (TooManyTests, 503, "busy"),
+        (BusyError, 503, "busy"),
         (BadOffer, 400, "bad_offer"),
         (UsageError, 400, "bad_request"),
         (UnreadableFile, 422, "unreadable_file"),
@@ -147,7 +150,7 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers.get("host"), headers.get("origin"))
         if refusal is None:
-            bounded = receive if scope["path"] == UPLOAD_PATH else _bounded(receive)
+            bounded = receive if scope["path"] in UPLOAD_PATHS else _bounded(receive)
             await self._app(scope, bounded, _with_headers(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refusal[0]})

@@ -20,6 +20,7 @@ from unmask.models.engine import Engine
 from unmask.pipeline.errors import UnreadableFile
 from unmask.pipeline.types import BranchResult, Frame, Quality, StreamState, Verdict, VerdictState
 from unmask.stream.auth import open_tokens
+from unmask.stream.findings import Finding
 from unmask.stream.serve import Server
 from unmask.stream.server import create_app
 from unmask.stream.service import Service
@@ -69,17 +70,20 @@ class FakeEngine:
 
     device = "test"
     weights_sha256 = {"spatial": "00"}
+    stats = None
+
+    def forget(self, stream: str) -> None:
+        """Nothing waits here."""
 
 
-def fake_analyze(
-    path: Path, name: str, method: str, engine: Engine, progress: Callable[[float], None]
-) -> dict[str, object]:
+def fake_analyze(path: Path, name: str, method: str, engine: Engine, progress: Callable[[float], None]) -> Finding:
     """Reads the file and gives its size; refuses one that holds the word `broken`."""
     progress(0.5)
     content = path.read_bytes()
     if b"broken" in content:
         raise UnreadableFile(f"{name} is not a video or image")
-    return {"file": name, "method": method, "bytes": len(content)}
+    result: dict[str, object] = {"file": name, "method": method, "bytes": len(content)}
+    return Finding(result, {"timeline": []}, f"<h1>{name}</h1>")
 
 
 @dataclass

@@ -12,6 +12,7 @@ import pytest
 
 from tests.stream.serving import Running, serving
 from unmask.models.engine import Engine
+from unmask.stream.findings import Finding
 from unmask.stream.upload import clean_name, looks_like_media
 
 MP4 = b"\x00\x00\x00\x18ftypisom" + b"\x00" * 3000
@@ -133,7 +134,7 @@ class Slow:
 
     def __call__(
         self, path: Path, name: str, method: str, engine: Engine, progress: Callable[[float], None]
-    ) -> dict[str, object]:
+    ) -> Finding:
         """Reports progress for ever."""
         self.started.set()
         try:
