@@ -73,12 +73,16 @@ def detector_samples(stream: RunningStream, frame: Frame) -> Sequence[Sample] | 
 
 
 class Challenges:
-    """All challenges of a server; every call belongs on its event loop."""
+    """All challenges of a server; every call belongs on its event loop.
+
+    Attributes:
+        sampler: gives the samples of a judged frame.
+    """
 
     def __init__(self, streams: Streams, hub: Hub, sampler: Sampler = detector_samples) -> None:
         self._streams = streams
         self._hub = hub
-        self._sampler = sampler
+        self.sampler = sampler
         self._running: list[Running] = []
         self._over: deque[dict[str, object]] = deque(maxlen=KEPT_RESULTS)
         self._timer: asyncio.TimerHandle | None = None
@@ -139,7 +143,7 @@ class Challenges:
         stream = self._streams.get(frame.stream) if mine else None
         if stream is None:
             return
-        samples = self._sampler(stream, frame)
+        samples = self.sampler(stream, frame)
         now_s = time.monotonic()
         for running in mine:
             running.frame_s = now_s
