@@ -1,44 +1,35 @@
 """All networks of one device behind one door, shared by all streams."""
 
+import hashlib
+import os
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.models.batcher import Batcher, BatcherStats
+from unmask.models.cpu_scorer import CpuScorer
 from unmask.models.errors import WeightsError
 from unmask.models.mri import MriNet
 from unmask.models.mtcnn import Detection, FaceFinder
-from unmask.models.preprocess import WINDOW_STEPS, spatial_input
+from unmask.models.per_frame import PerFrameNet
+from unmask.models.preprocess import WINDOW_STEPS
 from unmask.models.runtime import Runner, open_runner, pick_device, use_one_torch_thread
+from unmask.models.scoring import CropScorer, CropScores
 from unmask.models.spatial import SpatialNet
 from unmask.models.store import SHIPPED_DIR, Calibration, load_calibration, load_into, read_manifest
 from unmask.models.temporal import FEATURE_COUNT, TemporalNet
+from unmask.models.torch_scorer import TorchScorer
 
 BRANCHES = ("spatial", "mri", "temporal")
-MAX_BATCH = 16
-
-
-@dataclass(frozen=True, slots=True)
-class CropScores:
-    """What the per-frame branches say of n crops; a branch without weights is None.
-
-    Attributes:
-        spatial, mri: (n,) uncalibrated logits.
-        embeddings: (n, 1280) spatial features.
-        maps: (n, 56, 56) in 0..1, where the face looks synthesised.
-    """
-
-    spatial: NDArray[np.float32] | None
-    embeddings: NDArray[np.float32] | None
-    mri: NDArray[np.float32] | None
-    maps: NDArray[np.float32] | None
+DEVICE_NAMES = {"cpu": "cpu (OpenVINO)", "cuda": "cuda (PyTorch)", "torch-cpu": "cpu (PyTorch)"}
 
 
 class Engine:
-    """Finds faces and scores crops and windows. Thread-safe: one call runs at a time.
+    """Finds faces and scores crops and windows. Thread-safe: crops of all callers are gathered into batches.
 
     Use as a context manager, or call `close`.
     """
@@ -46,28 +37,38 @@ class Engine:
     def __init__(
         self,
         finder: FaceFinder,
-        runners: dict[str, Runner],
+        scorer: CropScorer | None,
+        temporal: Runner | None,
         device: str,
         folder: Path,
         calibration: Calibration | None = None,
     ) -> None:
-        self._finder = finder
-        self._runners = runners
-        self._lock = threading.Lock()
-        self.device = device
-        self.branches = tuple(b for b in BRANCHES if b in runners)
-        self.calibration = calibration or load_calibration(folder)
         manifest = read_manifest(folder)
+        self._finder = finder
+        self._scorer = scorer
+        self._batcher = Batcher(scorer) if scorer else None
+        self._temporal = temporal
+        self._finding = threading.Lock()
+        self._judging = threading.Lock()
+        self.device = device
+        self.branches = tuple(b for b in BRANCHES if b in manifest)
+        self.calibration = calibration or load_calibration(folder)
         self.weights_sha256 = {name: str(manifest[name]["sha256"]) for name in self.branches}
 
     @classmethod
     def open(
-        cls, device: str = "auto", weights_dir: Path | None = None, calibration: Calibration | None = None
+        cls,
+        device: str = "auto",
+        weights_dir: Path | None = None,
+        calibration: Calibration | None = None,
+        precision: str = "fp32",
     ) -> "Engine":
         """Load, verify and compile every shipped network.
 
         Args:
             calibration: to use instead of the folder's own, which need not exist then.
+            precision: `fp32`, or `bf16` for the per-frame branches on a CPU: faster where the CPU has it, and
+                probabilities move by a few hundredths.
 
         Raises:
             WeightsError: weights are missing, altered or of another version.
@@ -76,51 +77,69 @@ class Engine:
         folder = weights_dir or SHIPPED_DIR
         device = pick_device(device)
         manifest = read_manifest(folder)
-        image = np.zeros((1, 3, 224, 224), np.float32)
-        window = (np.zeros((1, WINDOW_STEPS, FEATURE_COUNT), np.float32), np.ones((1, WINDOW_STEPS), np.float32))
-        nets = {"spatial": (SpatialNet, (image,)), "mri": (MriNet, (image,)), "temporal": (TemporalNet, window)}
-        runners = {
-            name: open_runner(load_into(net(), name, folder), examples, device, str(manifest[name]["sha256"]))
-            for name, (net, examples) in nets.items()
-            if name in manifest
-        }
-        if not runners:
+        if not any(name in manifest for name in BRANCHES):
             raise WeightsError(f"no branch has weights in {folder}")
+        temporal = None
+        if "temporal" in manifest:
+            net = load_into(TemporalNet(), "temporal", folder)
+            window = np.zeros((1, WINDOW_STEPS, FEATURE_COUNT), np.float32)
+            mask = np.ones((1, WINDOW_STEPS), np.float32)
+            temporal = open_runner(net, (window, mask), device, str(manifest["temporal"]["sha256"]))
+        scorer = _open_scorer(device, folder, manifest, precision)
         if device == "cpu":
             use_one_torch_thread()
         finder = FaceFinder("cuda" if device == "cuda" else "cpu")
-        names = {"cpu": "cpu (OpenVINO)", "cuda": "cuda (PyTorch)", "torch-cpu": "cpu (PyTorch)"}
-        return cls(finder, runners, names[device], folder, calibration)
+        return cls(finder, scorer, temporal, DEVICE_NAMES[device], folder, calibration)
+
+    @property
+    def stats(self) -> BatcherStats | None:
+        """What the per-frame branches have done so far; None without them."""
+        return self._batcher.stats if self._batcher else None
 
     def find_faces(self, image_rgb: NDArray[np.uint8], long_side: int, min_face_px: int) -> list[Detection]:
         """See `FaceFinder.find`."""
-        with self._lock:
+        with self._finding:
             return self._finder.find(image_rgb, long_side, min_face_px)
 
     def refine_faces(self, image_rgb: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> list[Detection]:
         """See `FaceFinder.refine`."""
-        with self._lock:
+        with self._finding:
             return self._finder.refine(image_rgb, boxes_xyxy)
 
-    def score_crops(self, crops_rgb: NDArray[np.uint8]) -> CropScores:
-        """Run the spatial and the MRI branch on aligned crops (n, 256, 256, 3), n >= 1."""
-        parts = [self._score_batch(crops_rgb[i : i + MAX_BATCH]) for i in range(0, len(crops_rgb), MAX_BATCH)]
-        if len(parts) == 1:
-            return parts[0]
-        return CropScores(*(_join([getattr(p, name) for p in parts]) for name in CropScores.__dataclass_fields__))
+    def score_crops(self, crops_rgb: NDArray[np.uint8], stream: str = "", with_mri: bool = True) -> CropScores:
+        """Run the spatial and the MRI branch on aligned crops (n, 256, 256, 3), n >= 1.
+
+        Args:
+            stream: whose crops these are; streams take turns.
+            with_mri: False leaves the MRI branch out.
+
+        Raises:
+            BusyError, CancelledWork, DeviceError: see `Batcher.score`.
+        """
+        if self._batcher is None:
+            return CropScores(None, None, None, None)
+        return self._batcher.score(crops_rgb, stream, with_mri)
 
     def score_windows(self, features: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Temporal logits (n,) of windows (n, 32, 1290) with mask (n, 32); None without temporal weights."""
-        runner = self._runners.get("temporal")
-        if runner is None:
+        if self._temporal is None:
             return None
-        with self._lock:
-            return runner(features, mask)[0].reshape(-1)
+        with self._judging:
+            return self._temporal(features, mask)[0].reshape(-1)
+
+    def forget(self, stream: str) -> None:
+        """Drop what waits for a stream that has gone."""
+        if self._batcher is not None:
+            self._batcher.cancel(stream)
 
     def close(self) -> None:
         """Free the networks."""
-        with self._lock:
-            self._runners.clear()
+        if self._batcher is not None:
+            self._batcher.close()
+        if self._scorer is not None:
+            self._scorer.close()
+        with self._judging:
+            self._temporal = None
 
     def __enter__(self) -> "Engine":
         return self
@@ -130,22 +149,21 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _score_batch(self, crops_rgb: NDArray[np.uint8]) -> CropScores:
-        images = spatial_input(crops_rgb)
-        spatial = embeddings = mri = maps = None
-        with self._lock:
-            if "spatial" in self._runners:
-                spatial, embeddings = self._runners["spatial"](images)
-            if "mri" in self._runners:
-                mri, maps = self._runners["mri"](images)
-        return CropScores(
-            spatial=None if spatial is None else spatial.reshape(-1),
-            embeddings=embeddings,
-            mri=None if mri is None else mri.reshape(-1),
-            maps=maps,
-        )
 
+def _open_scorer(device: str, folder: Path, manifest: dict[str, dict[str, Any]], precision: str) -> CropScorer | None:
+    spatial, mri = SpatialNet(), MriNet()
+    present = [name for name in ("spatial", "mri") if name in manifest]
+    for name in present:
+        load_into(spatial if name == "spatial" else mri, name, folder)
+    if not present:
+        return None
+    full = PerFrameNet(spatial if "spatial" in present else None, mri if "mri" in present else None).eval()
+    alone = PerFrameNet(spatial, None).eval() if len(present) == 2 else None
+    if device == "cuda":
+        from unmask.models.cuda_runtime import CudaScorer
 
-def _join(parts: list[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
-    present = [p for p in parts if p is not None]
-    return np.concatenate(present) if len(present) == len(parts) else None
+        return CudaScorer(full, alone)
+    if device == "torch-cpu":
+        return TorchScorer(full)
+    key = hashlib.sha256("".join(str(manifest[name]["sha256"]) for name in present).encode()).hexdigest()
+    return CpuScorer(full, alone, key, threads=os.cpu_count() or 1, bf16=precision == "bf16")

@@ -124,7 +124,11 @@ class MriNet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (n,) and maps (n, 56, 56) in 0..1 of images (n, 3, 224, 224)."""
-        maps = torch.sigmoid(self.generator(images))
+        return self.judge(self.generator(images))
+
+    def judge(self, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from the generator's drawing, logits (n, 1, 56, 56)."""
+        maps = torch.sigmoid(drawn)
         return self.classifier(maps), maps.squeeze(1)
 
 

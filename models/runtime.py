@@ -1,22 +1,17 @@
 """Runs a network's forward pass: on a CPU through OpenVINO, on CUDA (or on request) through PyTorch."""
 
-import os
-import warnings
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import openvino as ov
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from unmask.models.errors import DeviceError
+from unmask.models.export import export_cached
 from unmask.models.openvino_core import shared_core
 
 Floats = NDArray[np.float32]
-EXPORT_VERSION = "v1"
-"""To be raised when the code of a network changes under the same weights."""
 
 
 class Runner(Protocol):
@@ -60,23 +55,11 @@ def use_one_torch_thread() -> None:
     torch.set_num_threads(1)
 
 
-def cache_dir() -> Path:
-    """Where exported networks are kept between starts."""
-    root = os.environ.get("UNMASK_CACHE_DIR") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "unmask"
-    )
-    return Path(root)
-
-
 class _OpenVinoRunner:
     def __init__(self, net: nn.Module, examples: tuple[Floats, ...], cache_key: str) -> None:
-        core = shared_core()
-        path = cache_dir() / f"{cache_key[:32]}-{ov.__version__.split('-')[0]}-{EXPORT_VERSION}.xml"
-        model = _read_export(core, path)
-        if model is None:
-            model = _export(net, examples)
-            _write_export(model, path)
-        self._compiled = core.compile_model(
+        shapes = [[-1, *example.shape[1:]] for example in examples]
+        model = export_cached(net, examples, cache_key[:32], shapes)
+        self._compiled = shared_core().compile_model(
             model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         )
         self._request = self._compiled.create_infer_request()
@@ -84,38 +67,6 @@ class _OpenVinoRunner:
     def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
         self._request.infer(list(inputs))
         return tuple(np.array(self._request.get_output_tensor(i).data) for i in range(len(self._compiled.outputs)))
-
-
-def _export(net: nn.Module, examples: tuple[Floats, ...]) -> ov.Model:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = ov.convert_model(net, example_input=tuple(torch.from_numpy(e) for e in examples))
-    for port, example in zip(model.inputs, examples, strict=True):
-        port.get_node().set_partial_shape(ov.PartialShape([-1, *example.shape[1:]]))
-    model.validate_nodes_and_infer_types()
-    return model
-
-
-def _read_export(core: ov.Core, path: Path) -> ov.Model | None:
-    if not path.exists():
-        return None
-    try:
-        return core.read_model(path)
-    except RuntimeError:
-        path.unlink(missing_ok=True)
-        return None
-
-
-def _write_export(model: ov.Model, path: Path) -> None:
-    """Keep the export; a read-only home only costs the next start a few seconds."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.xml")
-        ov.save_model(model, partial, compress_to_fp16=False)
-        os.replace(partial.with_suffix(".bin"), path.with_suffix(".bin"))
-        os.replace(partial, path)
-    except (OSError, RuntimeError):
-        return
 
 
 class _TorchRunner:

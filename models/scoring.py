@@ -50,16 +50,24 @@ class Pending(Protocol):
 
 
 class CropScorer(Protocol):
-    """Runs the per-frame branches; for one thread at a time.
+    """Runs the per-frame branches; `submit` is called by one thread at a time, `result` by any.
 
     Attributes:
         max_batch: crops in the largest batch.
+        lanes: batches that may be in flight at a time.
+        max_wait_s: how long it pays to wait for a larger batch; 0 where batches are no faster than single crops.
     """
 
     max_batch: int
+    lanes: int
+    max_wait_s: float
 
-    def submit(self, crops_rgb: NDArray[np.uint8]) -> Pending:
-        """Queues crops (n, 256, 256, 3), 1 <= n <= max_batch; at most two batches may be in flight."""
+    def submit(self, crops_rgb: NDArray[np.uint8], with_mri: bool = True) -> Pending:
+        """Queues crops (n, 256, 256, 3), 1 <= n <= max_batch.
+
+        Args:
+            with_mri: False leaves the MRI branch out.
+        """
 
     def close(self) -> None:
         """Frees the networks."""

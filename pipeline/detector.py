@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.models.align import align_face, similarity_matrix, warp_scale
-from unmask.models.engine import CropScores, Engine
+from unmask.models.engine import Engine
+from unmask.models.scoring import CropScores
 from unmask.models.texture import crop_scalars, luma_half
 from unmask.pipeline.fusion import calibrate, fuse, rule_name
 from unmask.pipeline.judge import Judge, JudgeSettings
+from unmask.pipeline.ladder import EVERY, Ladder
 from unmask.pipeline.quality import measure_quality
 from unmask.pipeline.tracks import FaceTracker, TrackSettings
 from unmask.pipeline.types import BranchResult, Face, Frame, Quality, Score, Verdict
@@ -18,8 +20,8 @@ from unmask.pipeline.window import FeatureWindow
 
 TRACK_MEMORY_S = 5.0
 """What is known of a face that went away is forgotten after this long."""
-TEMPORAL_MAX_AGE_S = 1.0
-"""An older temporal score drops out of the fusion."""
+MAX_AGE_S = 1.0
+"""An older score of the MRI or the temporal branch drops out of the fusion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ class _Memory:
     judge: Judge
     window: FeatureWindow = field(default_factory=FeatureWindow)
     luma: NDArray[np.float32] | None = None
+    mri: Score | None = None
     temporal: Score | None = None
+    windows: int = 0
     mri_map: NDArray[np.float32] | None = None
     seen_s: float = 0.0
 
@@ -63,6 +67,7 @@ class Detector:
         fusion: str = "default",
         tracking: TrackSettings | None = None,
         judging: JudgeSettings | None = None,
+        ladder: Ladder | None = None,
     ) -> None:
         self.stream = stream
         self._engine = engine
@@ -71,6 +76,8 @@ class Detector:
         self._judging = judging
         self._tracker = FaceTracker(engine, tracking)
         self._memory: dict[int, _Memory] = {}
+        self._ladder = ladder or Ladder(fixed=0)
+        self._reads = 0
         self.readings: list[Reading] = []
 
     def step(self, frame: Frame) -> list[Verdict]:
@@ -87,7 +94,9 @@ class Detector:
         if not faces:
             return []
         crops = np.stack([align_face(frame.image_rgb, face.landmarks_xy) for face in faces])
-        scored = self._engine.score_crops(crops)
+        with_mri = "mri_rate" not in self._ladder.degraded or self._reads % EVERY == 0
+        self._reads += 1
+        scored = self._engine.score_crops(crops, self.stream, with_mri)
         return [self._reading(frame, face, crops[i], scored, i) for i, face in enumerate(faces)]
 
     def mri_map(self, track: int) -> NDArray[np.uint8] | None:
@@ -100,20 +109,20 @@ class Detector:
     def _reading(self, frame: Frame, face: Face, crop_rgb: NDArray[np.uint8], scored: CropScores, i: int) -> Reading:
         memory = self._memory.setdefault(face.track, _Memory(Judge(self._judging)))
         memory.seen_s = frame.pts_s
-        memory.mri_map = None if scored.maps is None else scored.maps[i]
         calibration = self._engine.calibration
         scores: dict[str, Score] = {}
         if scored.spatial is not None:
             scores["spatial"] = calibrate("spatial", float(scored.spatial[i]), frame.pts_s, calibration)
-        if scored.mri is not None:
-            scores["mri"] = calibrate("mri", float(scored.mri[i]), frame.pts_s, calibration)
+        if scored.mri is not None and scored.maps is not None:
+            memory.mri = calibrate("mri", float(scored.mri[i]), frame.pts_s, calibration)
+            memory.mri_map = scored.maps[i]
         quality = measure_quality(crop_rgb, face)
         features = None
         if scored.embeddings is not None and quality.reliability > 0 and memory.window.wants(frame.pts_s):
             features = self._watch(memory, frame.pts_s, face, crop_rgb, scored.embeddings[i])
-        temporal = memory.temporal
-        if temporal is not None and frame.pts_s - temporal.pts_s <= TEMPORAL_MAX_AGE_S:
-            scores["temporal"] = temporal
+        for name, held in (("mri", memory.mri), ("temporal", memory.temporal)):
+            if held is not None and frame.pts_s - held.pts_s <= MAX_AGE_S:
+                scores[name] = held
         return Reading(face, crop_rgb, quality, scores, memory.mri_map, features)
 
     def _watch(
@@ -130,6 +139,9 @@ class Detector:
         memory.luma = luma_half(crop_rgb)
         features = np.concatenate([embedding, scalars])
         memory.window.push(pts_s, features)
+        memory.windows += 1
+        if "temporal_rate" in self._ladder.degraded and memory.windows % EVERY:
+            return features
         memory.temporal = None
         window = memory.window.resampled()
         if window is not None:
@@ -158,6 +170,7 @@ class Detector:
             branches=fused[1] if fused else {},
             quality=quality,
             reasons=judgement.reasons,
+            degraded=self._ladder.degraded,
             timing_ms={
                 "decode": 1e3 * (frame.decoded_s - frame.arrival_s),
                 "queue": 1e3 * (started_s - frame.decoded_s),

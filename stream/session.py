@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unmask.models.engine import Engine
+from unmask.models.errors import BusyError
 from unmask.pipeline.detector import Detector
 from unmask.pipeline.errors import EndOfStream, SourceError
+from unmask.pipeline.ladder import Ladder
 from unmask.pipeline.types import Frame, StreamState, Verdict
-from unmask.stream.mailbox import Latest
+from unmask.stream.mailbox import SUPERSEDED, Latest
 from unmask.stream.picture_signal import StreamSignal
 from unmask.stream.session_stats import Pace, SessionStats
 from unmask.stream.source_base import Source, StateListener
@@ -46,7 +48,8 @@ class StreamSession:
     that share an executor take turns, and none of them judges a picture that has aged in a queue.
 
     Attributes:
-        detector: judges the frames; made from `engine` and `method` unless it is given.
+        detector: judges the frames; made from `engine`, `method` and `ladder` unless it is given.
+        ladder: shared by the streams of an engine, says what is left out under overload.
     """
 
     def __init__(
@@ -60,10 +63,13 @@ class StreamSession:
         executor: Executor,
         method: str = "fusion",
         detector: Judge | None = None,
+        ladder: Ladder | None = None,
     ) -> None:
         self.name = name
         self.source = source
-        self.detector: Judge = detector or Detector(engine, name, method)
+        self.ladder = ladder or Ladder()
+        self.detector: Judge = detector or Detector(engine, name, method, ladder=self.ladder)
+        self._engine = engine
         self._on_verdicts = on_verdicts
         self._on_state = on_state
         self._executor = executor
@@ -75,6 +81,8 @@ class StreamSession:
         self._analyzed = self._with_face = self._verdicts = self._in_flight = 0
         self._dropped: Counter[str] = Counter()
         self._pace = Pace()
+        self._taken_s = 0.0
+        self._skipped = 0
         source.on_state = self._source_said
 
     @property
@@ -114,6 +122,7 @@ class StreamSession:
             await self.source.start()
             tasks += [asyncio.create_task(self._read()), asyncio.create_task(self._tick())]
             while await self._waiting.ready():
+                await self._rest()
                 await self._judge_newest()
         finally:
             self._stop_judging()
@@ -132,7 +141,7 @@ class StreamSession:
         try:
             while True:
                 frame = await self.source.next_frame()
-                if self._signal.picture(frame.image_rgb, time.monotonic()):
+                if self._signal.picture(frame.thumb, time.monotonic()):
                     self._waiting.put(frame)
                 else:
                     self._waiting.refuse("no_signal")
@@ -159,9 +168,23 @@ class StreamSession:
         self._pace.judged(now_s, (now_s - frame.arrival_s) * 1e3 if verdicts else None)
         self._with_face += bool(verdicts)
         self._verdicts += len(verdicts)
+        if self.source.live:
+            self._tell_ladder(now_s, (now_s - frame.arrival_s) * 1e3)
         self._signal.faces(bool(verdicts), now_s)
         self._tell_state()
         self._on_verdicts(frame, [_with_times(verdict, frame, taken_s, now_s) for verdict in verdicts])
+
+    async def _rest(self) -> None:
+        """Waits where overload has lowered the rate; meanwhile newer frames replace the one that waits."""
+        left_s = self._taken_s + self.ladder.shortest_period_s - time.monotonic()
+        if self.source.live and left_s > 0:
+            await asyncio.sleep(left_s)
+
+    def _tell_ladder(self, now_s: float, total_ms: float) -> None:
+        skipped = (self._waiting.counts()[1] + self.source.stats.dropped)[SUPERSEDED]
+        stats = self._engine.stats
+        self.ladder.judged(self.name, now_s, total_ms, skipped - self._skipped, stats.load if stats else 0.0)
+        self._skipped = skipped
 
     def _step(self) -> tuple[Frame, list[Verdict], float] | None:
         """In the worker: takes the frame that is newest now and judges it; None where there is none worth it."""
@@ -169,7 +192,7 @@ class StreamSession:
             frame = None if self._over else self._waiting.take()
             if frame is None:
                 return None
-            taken_s = time.monotonic()
+            self._taken_s = taken_s = time.monotonic()
             if self.source.live and taken_s - frame.arrival_s > STALE_S:
                 self._dropped["stale"] += 1
                 return None
@@ -178,6 +201,9 @@ class StreamSession:
         try:
             verdicts = self.detector.step(frame)
             outcome = "analyzed"
+        except BusyError:
+            outcome = "busy"
+            return None
         finally:
             self._settle(outcome)
         return frame, verdicts, taken_s
@@ -198,6 +224,8 @@ class StreamSession:
         with self._lock:
             self._over = True
         self._settle("cancelled")
+        self._engine.forget(self.name)
+        self.ladder.forget(self.name)
         self._waiting.close(discard=True)
 
     def _source_said(self, state: StreamState, reason: str) -> None:

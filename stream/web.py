@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from unmask.models.errors import BusyError
 from unmask.pipeline.errors import UnmaskError, UnreadableFile, UsageError
 from unmask.stream.auth import AccessDenied, Grant, Origins, bearer
 from unmask.stream.probe import TooManyTests

@@ -19,12 +19,26 @@ from tests.fake_streams import (
     verdict,
 )
 from unmask.models.engine import Engine
+from unmask.models.errors import BusyError
 from unmask.pipeline.errors import SourceLost
+from unmask.pipeline.ladder import Ladder
 from unmask.pipeline.types import Frame, StreamState, Verdict
 from unmask.stream.session import StreamSession
 from unmask.stream.session_stats import Pace, SessionStats
 
-NO_ENGINE = cast(Engine, None)
+
+class IdleEngine:
+    """Scores nothing; remembers which streams it was told to forget."""
+
+    stats = None
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    def forget(self, stream: str) -> None:
+        self.forgotten.append(stream)
+
+
 Heard = list[tuple[Frame, list[Verdict]]]
 
 
@@ -36,7 +50,11 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 def session_of(
-    source: HandFedSource, detector: ScriptedDetector, executor: ThreadPoolExecutor
+    source: HandFedSource,
+    detector: ScriptedDetector,
+    executor: ThreadPoolExecutor,
+    ladder: Ladder | None = None,
+    engine: IdleEngine | None = None,
 ) -> tuple[StreamSession, Heard, States]:
     """A session that tells two lists."""
     heard: Heard = []
@@ -44,11 +62,12 @@ def session_of(
     session = StreamSession(
         "test",
         source,
-        NO_ENGINE,
+        cast(Engine, engine or IdleEngine()),
         on_verdicts=lambda *said: heard.append(said),
         on_state=lambda *said: states.append(said),
         executor=executor,
         detector=detector,
+        ladder=ladder,
     )
     return session, heard, states
 
@@ -213,7 +232,8 @@ async def test_a_cancelled_session_settles_the_frame_in_flight(executor: ThreadP
         return [verdict(newest.seq)]
 
     source = HandFedSource()
-    session, heard, _ = session_of(source, ScriptedDetector(answer), executor)
+    engine = IdleEngine()
+    session, heard, _ = session_of(source, ScriptedDetector(answer), executor, engine=engine)
     running = asyncio.create_task(session.run())
     source.mailbox.put(frame(0))
     await eventually(judging.is_set)
@@ -228,6 +248,41 @@ async def test_a_cancelled_session_settles_the_frame_in_flight(executor: ThreadP
     assert session.stats.dropped["cancelled"] == 1
     assert all_settled(session.stats)
     assert source.closed == 1
+    assert engine.forgotten == ["test"]
+
+
+async def test_a_busy_engine_costs_the_frame_and_not_the_stream(executor: ThreadPoolExecutor) -> None:
+    def answer(newest: Frame) -> list[Verdict]:
+        if newest.seq == 0:
+            raise BusyError("64 requests wait for the networks already")
+        return [verdict(newest.seq)]
+
+    source = HandFedSource()
+    session, heard, _ = session_of(source, ScriptedDetector(answer), executor)
+    running = asyncio.create_task(session.run())
+    source.mailbox.put(frame(0))
+    await eventually(lambda: session.stats.dropped["busy"] == 1)
+    source.mailbox.put(frame(1))
+    await eventually(lambda: session.stats.analyzed == 1)
+    source.mailbox.close()
+    await asyncio.wait_for(running, LIMIT_S)
+
+    assert [said.seq for said, _ in heard] == [1]
+    assert all_settled(session.stats)
+
+
+async def test_the_lowest_rate_lets_newer_frames_replace_the_one_that_waits(executor: ThreadPoolExecutor) -> None:
+    source = HandFedSource()
+    session, heard, _ = session_of(source, ScriptedDetector(), executor, Ladder(fixed=3))
+    running = asyncio.create_task(session.run())
+    for seq in range(40):
+        source.mailbox.put(frame(seq))
+        await asyncio.sleep(0.02)
+    source.mailbox.close()
+    await asyncio.wait_for(running, LIMIT_S)
+
+    assert 2 <= len(heard) <= session.stats.dropped["superseded"] / 2
+    assert all_settled(session.stats)
 
 
 async def test_sessions_on_one_worker_take_turns(executor: ThreadPoolExecutor) -> None:
