@@ -7,6 +7,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from unmask.pipeline.picture import ImageRgb, Picture
+
 
 class VerdictState(StrEnum):
     """What is said of one face."""
@@ -29,34 +31,45 @@ class StreamState(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
-    """One decoded picture.
+    """One decoded picture; made of an array, or of a `Picture` that is converted at the first look at `image_rgb`.
 
     Attributes:
-        image_rgb: (h, w, 3) uint8, upright.
+        image_rgb: (h, w, 3) uint8, upright; not to be written to.
         pts_s: presentation time in seconds of the source's clock.
         arrival_s: `time.monotonic()` when its data arrived.
         decoded_s: `time.monotonic()` when it was decoded.
         stream: name of the stream.
         seq: number of the frame within the stream, from 0, counting dropped ones.
+        picture: what `image_rgb` is made of.
+
+    Raises:
+        ValueError: the array is not (h, w, 3) uint8.
     """
 
-    image_rgb: NDArray[np.uint8]
+    image_rgb: ImageRgb = ImageRgb()
     pts_s: float
     arrival_s: float
     decoded_s: float
     stream: str
     seq: int
 
-    def __post_init__(self) -> None:
-        if self.image_rgb.ndim != 3 or self.image_rgb.shape[2] != 3 or self.image_rgb.dtype != np.uint8:
-            raise ValueError(f"image_rgb must be (h, w, 3) uint8, got {self.image_rgb.shape} {self.image_rgb.dtype}")
+    @property
+    def picture(self) -> Picture:
+        """To be handed on without converting it."""
+        picture: Picture = self.__dict__["picture"]
+        return picture
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.image_rgb.shape[1], self.image_rgb.shape[0]
+        """Width and height in pixels; converts nothing."""
+        return self.picture.size_wh
+
+    @property
+    def thumb(self) -> NDArray[np.uint8]:
+        """A small picture of single pixels, see `Picture.thumb`; converts nothing."""
+        return self.picture.thumb()
 
 
 @dataclass(frozen=True, slots=True)

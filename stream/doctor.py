@@ -12,7 +12,7 @@ from typing import Literal
 
 import typer
 
-from unmask.pipeline.errors import WeightsError
+from unmask.pipeline.errors import UsageError, WeightsError
 
 Status = Literal["ok", "warn", "fail"]
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -53,6 +53,7 @@ def all_checks() -> Iterator[Check]:
         inference,
         gpu,
         codecs,
+        decoder,
         ffmpeg,
         cameras,
         tcp_port,
@@ -146,6 +147,16 @@ def codecs() -> Check:
     if no_decoder or no_encoder:
         return Check("codecs", "warn", f"absent: {', '.join(no_decoder + no_encoder)}", "some sources will not open")
     return Check("codecs", "ok", f"decode {', '.join(DECODERS)}; encode {', '.join(ENCODERS)}")
+
+
+def decoder() -> Check:
+    """What decodes the video of cameras, and why."""
+    from unmask.stream.decoding import DECODING
+
+    try:
+        return Check("decoder", "ok", str(DECODING.choice()))
+    except UsageError as error:
+        return Check("decoder", "fail", str(error), "correct UNMASK_DECODER")
 
 
 def ffmpeg() -> Check:

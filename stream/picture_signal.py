@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +10,6 @@ from unmask.pipeline.types import StreamState
 
 BLACK_LUMA, BLACK_SPREAD = 20.0, 3.0
 """Mean and standard deviation of the grey levels below which a picture shows nothing."""
-THUMB_PX = 80
-"""Width, about, of the picture that is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +55,18 @@ class StreamSignal:
         self._source = (state, reason)
         return self.tick(now_s)
 
-    def picture(self, image_rgb: NDArray[np.uint8], now_s: float) -> bool:
-        """Looks at a picture that came, (h, w, 3); True where it shows something that can be judged."""
-        step = max(1, image_rgb.shape[1] // THUMB_PX)
-        thumb = image_rgb[::step, ::step]
-        dark = float(thumb.mean()) < BLACK_LUMA and float(thumb.std()) < BLACK_SPREAD
+    def picture(self, thumb: NDArray[np.uint8], now_s: float) -> bool:
+        """Looks at a picture that came, by its thumbnail (h, w) or (h, w, 3), see `Frame.thumb`.
+
+        Returns:
+            True where it shows something that can be judged.
+        """
+        mean, spread = cv2.meanStdDev(thumb.reshape(len(thumb), -1))
+        dark = float(mean[0, 0]) < BLACK_LUMA and float(spread[0, 0]) < BLACK_SPREAD
         same = self._thumb is not None and np.array_equal(thumb, self._thumb)
         self._dark_since_s = (self._dark_since_s or now_s) if dark else None
         self._same_since_s = (self._same_since_s or now_s) if same else None
-        self._thumb = thumb.copy()
+        self._thumb = thumb
         self._picture_s = now_s
         if self._source[0] is not StreamState.ENDED:
             self._source = (StreamState.LIVE, "")

@@ -16,6 +16,7 @@ from unmask.models.engine import Engine
 from unmask.pipeline.errors import UsageError
 from unmask.pipeline.types import Frame, Verdict
 from unmask.stream.auth import open_tokens
+from unmask.stream.decoding import DECODING
 from unmask.stream.server import create_app
 from unmask.stream.service import Service
 from unmask.stream.settings import ServeSettings
@@ -35,6 +36,7 @@ def run_serve(settings: ServeSettings, *, seconds: float | None = None, print_ve
         WeightsError, DeviceError: the networks cannot be loaded.
         UnreadableFile: a source's file cannot be read.
     """
+    DECODING.want(settings.decoder)
     listener = _listen(settings)
     with contextlib.closing(listener), Printer() as printer:
         with Engine.open(settings.device, settings.weights_dir) as engine:

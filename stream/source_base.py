@@ -10,10 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unmask.pipeline.errors import SourceError
+from unmask.pipeline.picture import ImageRgb, Picture
 from unmask.pipeline.types import Frame, StreamState
 
 StateListener = Callable[[StreamState, str], None]
@@ -67,13 +65,26 @@ class Source(Protocol):
         """Frees threads and devices; closing again is harmless."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Captured:
-    """A picture as a capture yields it: `pts_s` is None where the source gives no time."""
+    """A picture as a capture yields it; made of an array or of a `Picture`.
 
-    image_rgb: NDArray[np.uint8]
+    Attributes:
+        image_rgb: (h, w, 3), upright; converted at the first look.
+        pts_s: None where the source gives no time.
+        codec: None where the source has none.
+    """
+
+    image_rgb: ImageRgb = ImageRgb()
     pts_s: float | None
     arrival_s: float
+    codec: str | None = None
+
+    @property
+    def picture(self) -> Picture:
+        """To be handed on without converting it."""
+        picture: Picture = self.__dict__["picture"]
+        return picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,11 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from unmask.models.video import upright_rgb
+from unmask.models.video import PictureMaker
 from unmask.pipeline.errors import UnreadableFile
+from unmask.pipeline.picture import ArrayPicture, Picture
 from unmask.pipeline.types import Frame
+from unmask.stream.decoding import set_up
 from unmask.stream.source_base import Capture, Captured, Unusable
 
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
@@ -30,7 +32,7 @@ CONTAINERS = (
 """Formats that hold their own pictures: no playlist, no script, nothing that names other files or addresses."""
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
 MOST_BAD_PACKETS = 1000
-_Picture = tuple[float, NDArray[np.uint8]]
+_Picture = tuple[float, Picture]
 
 
 class FileFrames:
@@ -57,20 +59,20 @@ class FileFrames:
             raise UnreadableFile(f"{path} holds no picture that can be decoded") from None
 
     def __iter__(self) -> Iterator[Frame]:
-        for seq, (pts_s, image_rgb) in enumerate(self.pictures()):
+        for seq, (pts_s, picture) in enumerate(self.pictures()):
             now_s = time.monotonic()
-            yield Frame(image_rgb, pts_s, now_s, now_s, self.stream, seq)
+            yield Frame(picture, pts_s, now_s, now_s, self.stream, seq)
 
     def pictures(self) -> Iterator[_Picture]:
-        """(seconds since the first picture, (h, w, 3) upright RGB) of every picture."""
+        """(seconds since the first picture, the picture) of every picture, not converted yet."""
         if self._first is None:
             return
-        (start_s, image_rgb), self._first = self._first, None
+        (start_s, picture), self._first = self._first, None
         last_s = 0.0
-        yield last_s, image_rgb
-        for pts_s, image_rgb in self._pictures:
+        yield last_s, picture
+        for pts_s, picture in self._pictures:
             last_s = max(pts_s - start_s, last_s + 1e-4)
-            yield last_s, image_rgb
+            yield last_s, picture
         self.close()
 
     def close(self) -> None:
@@ -89,7 +91,8 @@ class FileFrames:
 
     def _decode(self, container: InputContainer) -> Generator[_Picture, None, None]:
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
+        set_up(stream.codec_context, "file")
+        make = PictureMaker()
         step_s = 1.0 / float(stream.average_rate or 25)
         pts_s = -step_s
         packets = container.demux(stream)
@@ -104,7 +107,7 @@ class FileFrames:
                 continue
             for frame in frames:
                 pts_s = pts_s + step_s if frame.time is None else frame.time
-                yield pts_s, upright_rgb(frame)
+                yield pts_s, make(frame)
 
 
 def read_file(path: Path, stream: str) -> FileFrames:
@@ -122,10 +125,11 @@ def file_capture(frames: FileFrames) -> Capture:
     def capture(stop: threading.Event) -> Generator[Captured | Unusable, None, None]:
         with frames:
             start_s = time.monotonic()
-            for pts_s, image_rgb in frames.pictures():
+            for pts_s, picture in frames.pictures():
                 if stop.wait(max(start_s + pts_s - time.monotonic(), 0.0)):
                     return
-                yield Captured(image_rgb, pts_s, time.monotonic())
+                picture.thumb()
+                yield Captured(picture, pts_s, time.monotonic())
 
     return capture
 
@@ -155,7 +159,7 @@ def _is_image(head: bytes) -> bool:
 
 
 def _still(path: Path) -> Generator[_Picture, None, None]:
-    yield 0.0, _read_image(path)
+    yield 0.0, ArrayPicture(_read_image(path))
 
 
 def _read_image(path: Path) -> NDArray[np.uint8]:

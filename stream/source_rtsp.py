@@ -5,13 +5,13 @@ import time
 from collections.abc import Generator
 
 import av
-from av.codec.context import Flags, ThreadType
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from unmask.models.video import upright_rgb
+from unmask.models.video import PictureMaker
 from unmask.pipeline.errors import SourceError, SourceLost, SourceRefused
+from unmask.stream.decoding import DECODING, Choice, accelerator, set_up
 from unmask.stream.redact import redact, with_encoded_credentials
 from unmask.stream.source_base import Capture, Captured, Unusable
 
@@ -35,15 +35,17 @@ def rtsp_capture(url: str) -> Capture:
     """A capture of the camera at this address."""
 
     def capture(stop: threading.Event) -> Generator[Captured | Unusable, None, None]:
-        where = redact(url)
+        where, decoder = redact(url), DECODING.choice()
         try:
-            container = _open(with_encoded_credentials(url), where, stop)
+            container = _open(with_encoded_credentials(url), where, stop, decoder)
         except av.FFmpegError as error:
+            _blame(decoder, error)
             raise source_error(error, where) from None
         with container:
             try:
-                yield from _pictures(container, where, stop)
+                yield from _pictures(container, where, stop, decoder)
             except av.FFmpegError as error:
+                _blame(decoder, error)
                 raise source_error(error, where) from None
 
     return capture
@@ -66,12 +68,26 @@ def source_error(error: av.FFmpegError, where: str) -> SourceError:
     return SourceLost(f"{where} cannot be reached or has hung up", "connection_failed")
 
 
-def _open(url: str, where: str, stop: threading.Event) -> InputContainer:
+def is_decoder_fault(error: av.FFmpegError) -> bool:
+    """Whether this is how a hardware decoder fails, and neither a network nor a damaged picture."""
+    network = TimeoutError | ConnectionError | av.error.HTTPError | av.error.EOFError | av.error.ExitError
+    return not isinstance(error, network | av.error.InvalidDataError)
+
+
+def _blame(decoder: Choice, error: av.FFmpegError) -> None:
+    """Gives the hardware up at its first fault; the next attempt to open the camera is in software then."""
+    if decoder.device is not None and is_decoder_fault(error):
+        DECODING.failed(decoder.device, type(error).__name__)
+
+
+def _open(url: str, where: str, stop: threading.Event, decoder: Choice) -> InputContainer:
     """Opens with the small probe, and with the large one where that does not tell what the video is."""
     for probe in PROBES:
         started_s = time.monotonic()
         try:
-            container = av.open(url, options={**OPTIONS, **probe}, timeout=(OPEN_S, READ_S))
+            container = av.open(
+                url, options={**OPTIONS, **probe}, timeout=(OPEN_S, READ_S), hwaccel=accelerator(decoder)
+            )
         except av.error.InvalidDataError:
             if time.monotonic() - started_s >= OPEN_S:
                 raise SourceLost(f"{where} does not answer in time", "timeout") from None
@@ -85,31 +101,35 @@ def _open(url: str, where: str, stop: threading.Event) -> InputContainer:
 
 
 def _pictures(
-    container: InputContainer, where: str, stop: threading.Event
+    container: InputContainer, where: str, stop: threading.Event, decoder: Choice
 ) -> Generator[Captured | Unusable, None, None]:
     stream = container.streams.video[0]
-    stream.codec_context.thread_type = ThreadType.SLICE
-    stream.codec_context.flags |= Flags.low_delay
+    set_up(stream.codec_context, "live")
+    make = PictureMaker()
     bad = 0
     for packet in container.demux(stream):
         if stop.is_set():
             return
         try:
-            yield from _decode(stream, packet, time.monotonic())
+            yield from _decode(stream, packet, time.monotonic(), make)
             bad = 0
         except av.error.InvalidDataError:
             bad += 1
             if bad >= MOST_BAD_PACKETS:
+                if decoder.device is not None:
+                    DECODING.failed(decoder.device, f"{bad} packets in a row could not be decoded")
                 raise SourceLost(f"{where} sends no video that can be decoded", "codec_unsupported") from None
             yield Unusable("corrupt")
 
 
 def _decode(
-    stream: VideoStream, packet: "Packet[VideoStream]", arrival_s: float
+    stream: VideoStream, packet: "Packet[VideoStream]", arrival_s: float, make: PictureMaker
 ) -> Generator[Captured | Unusable, None, None]:
     """The pictures that this packet completes; those that waited for it in the decoder have arrived with it."""
     for frame in stream.codec_context.decode(packet):
         if frame.is_corrupt:
             yield Unusable("corrupt")
         else:
-            yield Captured(upright_rgb(frame), frame.time, arrival_s)
+            picture = make(frame)
+            picture.thumb()
+            yield Captured(picture, frame.time, arrival_s, stream.codec_context.name)

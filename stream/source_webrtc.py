@@ -6,13 +6,12 @@ import logging
 import time
 from dataclasses import dataclass
 
-import numpy as np
 from aiortc import MediaStreamTrack, RTCPeerConnection
 from aiortc.contrib.media import MediaBlackhole
 from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
-from numpy.typing import NDArray
 
+from unmask.models.video import DecodedPicture
 from unmask.pipeline.types import Frame, StreamState
 from unmask.stream.mailbox import Latest
 from unmask.stream.source_base import SourceStats, StateListener, SteadyClock
@@ -114,15 +113,14 @@ class WebRtcSource:
         self._tasks.append(asyncio.create_task(self._watch(), name=f"watch of {self.name}"))
 
     async def next_frame(self) -> Frame:
-        """The newest frame as RGB; the conversion runs in a thread.
+        """The newest frame, not converted yet.
 
         Raises:
             EndOfStream: the peer is gone or was silent for too long.
         """
         arrived = await self._mailbox.get()
-        image_rgb = await asyncio.to_thread(_to_rgb, arrived.picture)
         return Frame(
-            image_rgb=image_rgb,
+            image_rgb=DecodedPicture(arrived.picture),
             pts_s=arrived.pts_s,
             arrival_s=arrived.arrival_s,
             decoded_s=time.monotonic(),
@@ -205,7 +203,3 @@ async def close_peer(peer: RTCPeerConnection) -> None:
             await peer.close()
     except TimeoutError:
         log.error("a peer connection did not close within %.0f s", CLOSE_TIMEOUT_S)
-
-
-def _to_rgb(picture: VideoFrame) -> NDArray[np.uint8]:
-    return np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)

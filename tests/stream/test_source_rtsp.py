@@ -10,6 +10,7 @@ import pytest
 
 from unmask.pipeline.errors import SourceLost, SourceRefused
 from unmask.stream import source_rtsp
+from unmask.stream.decoding import Decoding, Device
 from unmask.stream.source_rtsp import rtsp_capture, source_error
 
 
@@ -100,7 +101,7 @@ def test_a_camera_that_needs_a_longer_look_gets_one(answers: list[str], monkeypa
     """First the short probe; where that does not tell what the video is, the long one."""
     probes: list[int] = []
 
-    def look(url: str, options: dict[str, str], timeout: tuple[float, float]) -> object:
+    def look(url: str, options: dict[str, str], timeout: tuple[float, float], hwaccel: object) -> object:
         probes.append(int(options["probesize"]))
         answer = answers[len(probes) - 1]
         if answer == "nothing":
@@ -130,3 +131,33 @@ class ScriptedContainer:
         return self
 
     def __exit__(self, *how: object) -> None: ...
+
+
+class FaultyContainer(ScriptedContainer):
+    """A connection whose decoder fails at the first packet."""
+
+    def __init__(self, error: av.FFmpegError) -> None:
+        super().__init__(640)
+        self._error = error
+
+    def demux(self, stream: object) -> Iterator[object]:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "next_device"),
+    [(av.error.ExternalError(1, "no surfaces left"), None), (av.error.ConnectionResetError(1, "gone"), "cuda")],
+)
+def test_hardware_is_given_up_at_its_first_fault_but_not_for_the_networks(
+    error: av.FFmpegError, next_device: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt that follows a decoder's fault runs in software; one after a lost connection does not."""
+    decoding = Decoding()
+    monkeypatch.setattr(source_rtsp, "DECODING", decoding)
+    monkeypatch.setattr("unmask.stream.decoding.devices", lambda: (Device("cuda"),))
+    monkeypatch.setattr(av, "open", lambda *args, **more: FaultyContainer(error))
+
+    with pytest.raises(SourceLost):
+        list(rtsp_capture("rtsp://127.0.0.1/1")(threading.Event()))
+
+    assert decoding.choice().device == next_device
