@@ -1,6 +1,7 @@
-"""What the benchmarks share: the description of the machine, and where results go."""
+"""The description of the machine that stands beside every figure, and where results go."""
 
 import json
+import os
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,15 +12,17 @@ from unmask.models import machine
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("results")
+LOAD_AT_START = round(os.getloadavg()[0], 2)
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, memory, accelerators, versions and commit."""
+    """Processor, cores, memory, load of the last minute before the start, accelerators, versions and commit."""
     return {
         "cpu": machine.cpu_model(),
         "cores": machine.cores(),
         "vector_flags": list(machine.vector_flags()),
         "memory_gib": _memory_gib(),
+        "load_at_start": LOAD_AT_START,
         "gpus": list(machine.cuda_devices()),
         "versions": {"unmask": version("unmask"), **machine.versions()},
         "commit": _commit(),
@@ -27,10 +30,10 @@ def describe() -> dict[str, Any]:
     }
 
 
-def write_result(name: str, result: dict[str, Any]) -> Path:
-    """Writes `benchmarks/results/NAME.json`."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+def write_result(name: str, result: dict[str, Any], folder: Path = RESULTS) -> Path:
+    """Writes `NAME.json` into `benchmarks/results` or another folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return path
 
