@@ -47,12 +47,16 @@ class PerFrameNet(nn.Module):
         assert self.spatial is not None and self.mri is not None
         x, skips = self.mri.generator.encode(images)
         drawn = self.mri.generator.decode(skips)
+        return *self.finish_spatial(x), *self.mri.judge(drawn)
+
+    def finish_spatial(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n,) and embeddings (n, 1280) from what the early blocks made of the images."""
+        assert self.spatial is not None
         backbone = self.spatial.backbone
         for block in backbone._blocks[ENCODER_BLOCKS:]:
             x = block(x)
         embedding = backbone._swish(backbone._bn1(backbone._conv_head(x))).mean((2, 3))
-        logit = backbone._fc(embedding).squeeze(1)
-        return logit, embedding, *self.mri.judge(drawn)
+        return backbone._fc(embedding).squeeze(1), embedding
 
     def normalised(self, crops_rgb: Tensor) -> Tensor:
         """What `preprocess.spatial_input` does, on tensors of any device and floating type."""

@@ -13,6 +13,7 @@ from unmask.pipeline.detector import Detector, Reading
 from unmask.pipeline.errors import UsageError
 from unmask.pipeline.fusion import sigmoid
 from unmask.pipeline.judge import MIN_MEAN_RELIABILITY, Judge, JudgeSettings
+from unmask.pipeline.ladder import Ladder
 from unmask.pipeline.tracks import FaceTracker, TrackSettings
 from unmask.pipeline.types import BranchResult, Frame, Score, VerdictState
 
@@ -194,6 +195,7 @@ def analyze(
     method: str = "fusion",
     fusion: str = "default",
     progress: Callable[[float], None] | None = None,
+    rung: int = 0,
 ) -> Analysis:
     """Judge a whole file.
 
@@ -203,9 +205,12 @@ def analyze(
         method: one of `METHODS`.
         fusion: a rule of `unmask.pipeline.fusion`, or `default`.
         progress: called with the seconds of video done.
+        rung: leave out what a live stream would on this rung of overload, to measure what that costs.
     """
     started_s = time.monotonic()
-    detector = Detector(engine, Path(file).name, method_name(method), fusion)
+    ladder = Ladder(fixed=rung)
+    period_s = max(1 / ANALYSIS_HZ, ladder.shortest_period_s)
+    detector = Detector(engine, Path(file).name, method_name(method), fusion, ladder=ladder)
     tracker = FaceTracker(engine, TRACKING)
     collector = _Collector(detector)
     decoded = analyzed = with_face = 0
@@ -217,7 +222,7 @@ def analyze(
             progress(frame.pts_s)
         if frame.pts_s + 1e-3 < next_s:
             continue
-        next_s = max(next_s + 1 / ANALYSIS_HZ, frame.pts_s + 0.5 / ANALYSIS_HZ)
+        next_s = max(next_s + period_s, frame.pts_s + 0.5 * period_s)
         analyzed += 1
         readings = detector.read(frame, tracker.update(frame))
         with_face += bool(readings)

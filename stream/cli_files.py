@@ -8,7 +8,7 @@ import typer
 from unmask.stream.cli_live import Device
 
 Method = Annotated[str, typer.Option(help="fusion, spatial (or plain_frames), mri (or MRI), temporal.")]
-Fusion = Annotated[str, typer.Option(help="How branches are fused: logit (the default), confidence or mean.")]
+Fusion = Annotated[str, typer.Option(help="How branches are fused: confidence (the default), logit or mean.")]
 WeightsDir = Annotated[Path | None, typer.Option(help="Folder with other weights and their manifest.json.")]
 
 ANALYZE_EXAMPLES = (
@@ -80,6 +80,14 @@ def evaluate(
     device: Device = "auto",
     weights_dir: WeightsDir = None,
     fusion: Fusion = "default",
+    rung: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Score as a live stream is judged on this rung of overload, 0 (nothing left out) to 3.",
+        ),
+    ] = 0,
 ) -> None:
     """Measure the detector on files whose truth is known: AUC with intervals, calibration, coverage, ablation.
 
@@ -90,6 +98,6 @@ def evaluate(
     from unmask.stream.evaluate import EvaluateRequest, run_evaluate
 
     request = EvaluateRequest(
-        labels, out, method, device, weights_dir, json_object, limit, fresh, fusion, streams, robustness
+        labels, out, method, device, weights_dir, json_object, limit, fresh, fusion, streams, robustness, rung
     )
     raise typer.Exit(run_evaluate(request))

@@ -14,6 +14,7 @@ from unmask.pipeline.analysis import Analysis, analyze, method_name
 from unmask.pipeline.detector import Detector
 from unmask.pipeline.errors import InputError, UnreadableFile, UsageError
 from unmask.pipeline.fusion import rule_name
+from unmask.pipeline.ladder import Ladder
 from unmask.pipeline.types import Frame
 from unmask.stream import evaluate_robustness, evaluate_streams
 from unmask.stream.evaluate_ablation import ablation
@@ -38,6 +39,7 @@ class EvaluateRequest:
         labels: files to score; with `robustness`, to score under every condition instead.
         streams: a labels file or a folder of genuine clips, to play as live streams.
         fresh: ignore stored scores.
+        rung: of overload, with which `labels` are scored.
     """
 
     labels: Path | None
@@ -51,6 +53,7 @@ class EvaluateRequest:
     fusion: str = "default"
     streams: Path | None = None
     robustness: bool = False
+    rung: int = 0
 
 
 def run_evaluate(request: EvaluateRequest) -> int:
@@ -67,6 +70,9 @@ def run_evaluate(request: EvaluateRequest) -> int:
     stream_rows = evaluate_streams.stream_rows(request.streams) if request.streams else []
     method_name(request.method)
     rule_name(request.fusion)
+    Ladder(fixed=request.rung)
+    if request.rung and (request.robustness or request.streams):
+        raise UsageError("--rung goes with --labels alone")
     with writing(request.out):
         request.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, dict[str, Any]] = {}
@@ -100,6 +106,7 @@ class _Bench:
             raise InputError(f"none of the {len(scored)} files could be read; paths are relative to the labels file")
         figures = {
             **evaluation(scored, self._method),
+            "rung": self._request.rung,
             "ablation": ablation(scored, self._engine.calibration),
             "errors": [one.error for one in scored if one.error],
         }
@@ -169,10 +176,12 @@ class _Bench:
             return self._analysed(row, frames)
 
     def _analysed(self, row: LabelledFile, frames: Iterable[Frame]) -> Analysis:
-        return analyze(frames, self._engine, file=row.path, method=self._method, fusion=self._rule)
+        return analyze(
+            frames, self._engine, file=row.path, method=self._method, fusion=self._rule, rung=self._request.rung
+        )
 
     def _key(self, *modules: str) -> str:
-        return run_key(self._engine, f"{self._method} {self._rule}", *modules)
+        return run_key(self._engine, f"{self._method} {self._rule} {self._request.rung}", *modules)
 
 
 def scored_from(row: LabelledFile, found: Analysis, calibration: Calibration) -> Scored:

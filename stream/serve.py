@@ -39,7 +39,7 @@ def run_serve(settings: ServeSettings, *, seconds: float | None = None, print_ve
     DECODING.want(settings.decoder)
     listener = _listen(settings)
     with contextlib.closing(listener), Printer() as printer:
-        with Engine.open(settings.device, settings.weights_dir) as engine:
+        with Engine.open(settings.device, settings.weights_dir, None, settings.precision) as engine:
             asyncio.run(_serve(settings, engine, listener, printer, seconds, print_verdicts))
     return 0
 

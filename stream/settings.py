@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -49,6 +49,7 @@ class ServeSettings(BaseSettings):
         token_file: where the hash of a generated token is kept.
         allowed_origins: further origins (`https://host[:port]`) whose pages may call; the server's own always may.
         sources: streams to open at the start.
+        precision: of the networks on a CPU; `bf16` is faster where the CPU has it, and a little less exact.
         max_streams, max_viewers, max_clients: admission limits; beyond them the answer is 503 with Retry-After.
         max_upload_mb: largest file that `POST /api/analyze` takes, in megabytes of 10^6 bytes.
         max_analyze_s: longest analysis of one uploaded file, in seconds of wall clock.
@@ -67,6 +68,7 @@ class ServeSettings(BaseSettings):
     allowed_origins: tuple[str, ...] = ()
     sources: tuple[SourceSetting, ...] = ()
     device: str = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
     method: str = "fusion"
     weights_dir: Path | None = None
     max_streams: int = Field(default=8, ge=1)

@@ -163,7 +163,8 @@ class Streams:
         if len(self) >= self._max_streams:
             raise TooManyStreams(f"this server runs at most {self._max_streams} streams at a time")
         if len(self) and (self.ladder.exhausted or self._needed_load(len(self) + 1) > FULL_LOAD):
-            raise BusyError(f"this server is at its limit with {len(self)} streams; try again later or end one of them")
+            number = f"{len(self)} stream{'s' * (len(self) > 1)}"
+            raise BusyError(f"this server is at its limit with {number}; try again later or end one of them")
 
     def _needed_load(self, streams: int) -> float:
         """The share of the networks' time that so many streams of one face need at the lowest rate."""

@@ -152,6 +152,22 @@ async def test_too_many_streams_are_refused_and_ended_ones_do_not_count() -> Non
         assert full.status_code == 503 and "retry-after" in full.headers
 
 
+async def test_server_that_left_out_all_it_can_admits_no_further_stream() -> None:
+    async with serving() as running:
+        client, ladder = running.client, running.service.streams.ladder
+        assert (await client.post("/api/streams", json={"name": "a", "url": "rtsp://127.0.0.1:9/x"})).status_code == 201
+        for tenth in range(100):
+            ladder.judged("a", tenth / 10, 400.0, 5, 1.0)
+        assert ladder.exhausted
+
+        refused = await client.post("/api/streams", json={"name": "b", "url": "demo:"})
+        assert (refused.status_code, refused.json()["error"]) == (503, "busy")
+        assert "at its limit with 1 stream" in refused.json()["message"]
+        assert "retry-after" in refused.headers
+        metrics = (await client.get("/metrics")).text
+        assert "unmask_degradation_rung 3" in metrics
+
+
 async def test_changes_become_events_with_their_verdicts() -> None:
     async with serving(judge=Fickle) as running, publishing(running, "cam"):
         hub = running.service.hub
