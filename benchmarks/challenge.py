@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,9 @@ from unmask.pipeline.types import Frame
 BASELINE_S, SEARCH_S, LONGEST_S = 1.0, 6.0, 60.0
 """Of a natural turn: frontal before it, within how long it must come, and how much of a clip is searched."""
 STEADY_YAW, FRONTAL_YAW = 0.35, 0.6
-LIVE_HZ, CLIP_HZ, SCAN_HZ = 10.0, 25.0, 5.0
+LIVE_HZ, CLIP_HZ, SCAN_HZ = 7.0, 25.0, 5.0
 MAX_SIDE_PX = 640
-SWAPS_PER_TURN = 2
+SWAPS_PER_TURN = 1
 RESAMPLES = 2000
 PARTS = ("fused", "map", "flicker", "jitter")
 
@@ -152,19 +153,23 @@ def turns_in(rows: Sequence[tuple[float, float]]) -> list[Turn]:
     return turns
 
 
-def read_turn(path: Path, turn: Turn, finder: FaceFinder) -> Clip:
-    """The frames around a turn at 25 Hz, with the face followed."""
-    clip, follower = Clip([], [], []), Follower(finder)
+def read_turn(path: Path, turn: Turn) -> list[tuple[float, Image]]:
+    """(seconds, frame) around a turn at 25 Hz."""
+    frames = []
     for pts_s, image_rgb in read_clip(path, 1 / CLIP_HZ):
         if pts_s > turn.turned_s + 2.5:
             break
         if pts_s >= turn.start_s - 0.2:
-            small = shrink(image_rgb)
-            face = follower.find(small)
-            clip.times_s.append(pts_s)
-            clip.frames_rgb.append(small)
-            clip.landmarks.append(None if face is None else face.landmarks_xy)
-    return clip
+            frames.append((pts_s, shrink(image_rgb)))
+    return frames
+
+
+def followed(frames: Sequence[tuple[float, Image]], finder: FaceFinder) -> Clip:
+    """The frames with the face followed."""
+    follower = Follower(finder)
+    faces = [follower.find(image_rgb) for _, image_rgb in frames]
+    marks = [None if face is None else face.landmarks_xy for face in faces]
+    return Clip([pts_s for pts_s, _ in frames], [image_rgb for _, image_rgb in frames], marks)
 
 
 def play(engine: Engine, frames: Sequence[tuple[float, Image]], turn: Turn) -> Row | None:
@@ -203,7 +208,7 @@ def own_swaps(folder: Path, engine: Engine, finder: FaceFinder, turns: Turns, li
     paths = sorted(p for p in (folder / "train" / "clips").glob("*") if p.suffix in (".mp4", ".mkv", ".mov", ".webm"))
     for index, path in enumerate(paths[:limit]):
         for number, turn in enumerate(turns.of(path)):
-            clip = read_turn(path, turn, finder)
+            clip = followed(read_turn(path, turn), finder)
             for swap in range(SWAPS_PER_TURN + 1):
                 rng = np.random.default_rng([index, number, swap])
                 frames = draw_swap(rng).play(clip.frames_rgb, clip.landmarks, rng) if swap else clip.frames_rgb
@@ -223,15 +228,16 @@ def labelled(folder: Path) -> list[Labelled]:
         ]
 
 
-def others_swaps(folder: Path, engine: Engine, finder: FaceFinder, turns: Turns, limit: int | None) -> Iterator[Row]:
+def others_swaps(
+    folder: Path, engine: Engine, _: FaceFinder, turns: Turns, limit: int | None, live: bool
+) -> Iterator[Row]:
     """Labelled clips of others, each with its own natural turns; a swap's turns are those of its original."""
     rows = labelled(folder)
     originals = {(r.dataset, r.group): r for r in rows if not r.fake}
-    for row in rows[:limit]:
+    for row in [row for row in rows if ("DeepFaceLive" in row.dataset) is live][:limit]:
         guide = originals.get((row.dataset, row.group), row) if "DeepFaceLive" in row.dataset else row
         for turn in turns.of(guide.path):
-            clip = read_turn(row.path, turn, finder)
-            found = play(engine, list(zip(clip.times_s, clip.frames_rgb, strict=True)), turn)
+            found = play(engine, read_turn(row.path, turn), turn)
             if found is not None:
                 name = "DeepFaceLive" if "DeepFaceLive" in row.dataset else "FaceForensics++"
                 yield {"set": name, "fake": row.fake, "group": row.group, "method": row.method, **found}
@@ -298,7 +304,7 @@ def measure(folder: Path, memory: Path | None, journal: Path | None, limit: int 
     finder = FaceFinder()
     turns = Turns(finder, memory)
     with Engine.open("cpu") as engine:
-        for maker in (others_swaps, own_swaps):
+        for maker in (partial(others_swaps, live=True), own_swaps, partial(others_swaps, live=False)):
             for row in maker(folder, engine, finder, turns, limit):
                 rows.append(row)
                 if journal is not None:

@@ -226,10 +226,11 @@ function draw() {
   );
   const problem = element("p", { class: "alert", role: "alert", hidden: true });
   const status = element("div", { role: "status" }, live, verdict);
+  const title = `challenge-title-${document.querySelectorAll(".challenge").length}`;
   const root = element(
-    "section",
-    { class: "challenge", "aria-label": "Liveness challenge" },
-    element("h2", {}, "Liveness challenge"),
+    "div",
+    { class: "challenge", role: "group", "aria-labelledby": title },
+    element("h2", { id: title }, "Liveness challenge"),
     element("p", { class: "hint" }, "Ask the person for something that live swaps do badly, and see how the evidence changes."),
     form,
     problem,
