@@ -5,6 +5,7 @@ into the hub's event log. Publishing never waits; a slow client loses old verdic
 """
 
 import asyncio
+import secrets
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
@@ -160,9 +161,14 @@ class _Known:
 
 
 class Hub:
-    """All receivers, the newest state of every stream, and the log of the last 256 events."""
+    """All receivers, the newest state of every stream, and the log of the last 256 events.
+
+    Attributes:
+        instance: another one in every hub; ids of events are only comparable within one.
+    """
 
     def __init__(self) -> None:
+        self.instance = secrets.token_hex(8)
         self.drops: Counter[str] = Counter()
         self._clients: set[Client] = set()
         self._known: dict[str, _Known] = {}

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
+from importlib.metadata import version
 from typing import Protocol
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -11,7 +12,7 @@ from unmask.stream import wire
 from unmask.stream.auth import AccessDenied, Grant, bearer
 from unmask.stream.challenge import CannotChallenge, Challenges
 from unmask.stream.challenge_wire import ChallengeMessage
-from unmask.stream.hub import Client, Subscription
+from unmask.stream.hub import Client, Hub, Subscription
 from unmask.stream.service import Service
 from unmask.stream.sockets import FORCE_CLOSE
 
@@ -82,7 +83,7 @@ async def _welcome(socket: WebSocket, service: Service) -> Grant:
     pending = service.tokens.required and token is None
     grant = None if pending else await service.tokens.check(token)
     names = [stream.name for stream in service.streams.all() if grant is not None and grant.allows(stream.name)]
-    await socket.send_text(wire.encode(wire.hello(SERVER_NAME, names, auth_required=pending)))
+    await _hello(socket, service.hub, names, auth_required=pending)
     if grant is not None:
         return grant
     try:
@@ -92,8 +93,13 @@ async def _welcome(socket: WebSocket, service: Service) -> Grant:
         message = None
     grant = await service.tokens.check(message.token if isinstance(message, wire.AuthMessage) else None)
     names = [stream.name for stream in service.streams.all() if grant.allows(stream.name)]
-    await socket.send_text(wire.encode(wire.hello(SERVER_NAME, names, auth_required=False)))
+    await _hello(socket, service.hub, names, auth_required=False)
     return grant
+
+
+async def _hello(socket: WebSocket, hub: Hub, names: list[str], *, auth_required: bool) -> None:
+    said = wire.hello(SERVER_NAME, names, auth_required=auth_required, version=version("unmask"), instance=hub.instance)
+    await socket.send_text(wire.encode(said))
 
 
 async def _converse(socket: WebSocket, service: Service, grant: Grant) -> None:

@@ -98,11 +98,17 @@ class EventMessage(_Model):
 
 
 class HelloMessage(_Model):
-    """The server's first message; `auth_required` says that `auth` must be the client's first one."""
+    """The server's first message; `auth_required` says that `auth` must be the client's first one.
+
+    `version` is the server's; `instance` is another one after a restart, where the ids of events begin anew. Both are
+    empty until the client has shown its token.
+    """
 
     type: Literal["hello"]
     v: Literal[1]
     server: str
+    version: str = ""
+    instance: str = ""
     auth_required: bool
     streams: list[str]
 
@@ -237,10 +243,19 @@ def state_message(stream: str, state: StreamState, reason: str = "") -> Message:
     return {"type": "state", "v": VERSION, "stream": stream, "state": state.value, "reason": reason}
 
 
-def hello(server: str, streams: Sequence[str], *, auth_required: bool) -> Message:
-    """The server's first message; the streams stay unnamed until the client has shown its token."""
-    named = [] if auth_required else sorted(streams)
-    return {"type": "hello", "v": VERSION, "server": server, "auth_required": auth_required, "streams": named}
+def hello(
+    server: str, streams: Sequence[str], *, auth_required: bool, version: str = "", instance: str = ""
+) -> Message:
+    """The server's first message; streams, version and instance stay unsaid until the client has shown its token."""
+    return {
+        "type": "hello",
+        "v": VERSION,
+        "server": server,
+        "version": "" if auth_required else version,
+        "instance": "" if auth_required else instance,
+        "auth_required": auth_required,
+        "streams": [] if auth_required else sorted(streams),
+    }
 
 
 def error_message(code: str, message: str, retryable: bool = False) -> Message:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import MutableMapping
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -38,9 +39,10 @@ async def say(client: ClientConnection, **message: object) -> None:
 async def test_hello_states_and_verdicts() -> None:
     async with serving() as running, opened(running) as client:
         assert client.subprotocol == wire.SUBPROTOCOL
-        assert await read(client) == {
-            "type": "hello", "v": 1, "server": "unmask", "auth_required": False, "streams": []
-        }  # fmt: skip
+        hello = await read(client)
+        assert hello == wire.hello(
+            "unmask", [], auth_required=False, version=version("unmask"), instance=running.service.hub.instance
+        )
         running.service.hub.publish_state("door", StreamState.LIVE)
         await say(client, type="subscribe", streams=["door"])
         assert (await read(client))["state"] == "live"

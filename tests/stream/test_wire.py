@@ -58,7 +58,8 @@ def test_verdict_has_exactly_the_fields_of_the_contract() -> None:
 
 
 def test_streams_stay_unnamed_before_the_token_was_shown() -> None:
-    assert wire.hello("unmask", ["secret"], auth_required=True)["streams"] == []
+    said = wire.hello("unmask", ["secret"], auth_required=True, version="1.2", instance="abc")
+    assert (said["streams"], said["version"], said["instance"]) == ([], "", "")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
