@@ -183,7 +183,7 @@ def temporal(
 
     recipe = load_recipe(TemporalRecipe, config, _given(settings, steps=steps))
     held_out = _held_out(pack)
-    _cache(clips, out / "features", weights_dir, seed=7, only=None)
+    _cache(clips, out / "features", weights_dir, seed=7, only=None, drawn_by=pack)
     state, figures = train_temporal(sequences(out / "features"), held_out, out, recipe)
     save_average(state, out)
     if export:
@@ -240,9 +240,18 @@ def _held_out(pack: Path) -> set[str]:
     return split_groups(read_pack(existing_pack(pack)), HELD_OUT_SHARE)
 
 
-def _cache(clips: list[Path], out: Path, weights_dir: Path | None, seed: int, only: set[str] | None) -> None:
+def _cache(
+    clips: list[Path],
+    out: Path,
+    weights_dir: Path | None,
+    seed: int,
+    only: set[str] | None,
+    drawn_by: Path | None = None,
+) -> None:
+    """Cache the clips' features; autoencoders of the pack `drawn_by` draw some of the swapped faces."""
     from unmask.models.engine import Engine
     from unmask.models.training import collect
+    from unmask.models.training.resynth import open_drawers
     from unmask.stream.progress import bar
     from unmask.stream.training import UNCALIBRATED, cache_features
 
@@ -251,4 +260,5 @@ def _cache(clips: list[Path], out: Path, weights_dir: Path | None, seed: int, on
         Engine.open(weights_dir=weights_dir, calibration=UNCALIBRATED) as engine,
         bar("reading clips", len(items), counted=True) as progress,
     ):
-        cache_features(engine, items, out, seed, lambda done, _: progress.at(done))
+        drawers = tuple(open_drawers(drawn_by)) if drawn_by else ()
+        cache_features(engine, items, out, seed, lambda done, _: progress.at(done), drawers)

@@ -11,26 +11,38 @@ from unmask.models.store import Calibration
 from unmask.models.training.calibrate import FileScores
 from unmask.models.training.clips import half_rate, load_clip, swap_clip, transmit
 from unmask.models.training.collect import Item
+from unmask.models.training.swaps import Redraw
 from unmask.models.training.train_temporal import Floats, Sequence, window_logits
 from unmask.pipeline.features import ClipFeatures, clip_features
 from unmask.pipeline.types import Frame
 
 VARIANTS = ((1, False), (2, False), (1, True), (2, True))
 """Of each clip: by what its frame rate is divided, and whether its face is swapped."""
+DRAWN_SHARE = 0.5
+"""Of the swapped variants, drawn by an autoencoder where there is one."""
 MIN_FRAMES = 12
 BRANCHES = ("spatial", "mri", "temporal")
 _ONES, _ZEROS = dict.fromkeys(BRANCHES, 1.0), dict.fromkeys(BRANCHES, 0.0)
 UNCALIBRATED = Calibration(_ONES, _ZEROS, _ONES, dict.fromkeys(BRANCHES, 9.0), 0.0)
 
 Progress = Callable[[int, int], None]
+Drawers = tuple[Redraw, ...]
 
 
 def cache_features(
-    engine: Engine, items: Iterable[Item], out: Path, seed: int, progress: Progress | None = None
+    engine: Engine,
+    items: Iterable[Item],
+    out: Path,
+    seed: int,
+    progress: Progress | None = None,
+    drawers: Drawers = (),
 ) -> None:
     """Read four variants of each clip into `out/NAME.npz`; clips that are there already are skipped.
 
     The engine's calibration is set aside, so that the cached logits are raw.
+
+    Args:
+        drawers: autoencoders, one of which draws the faces of half of the swapped variants.
     """
     engine.calibration = UNCALIBRATED
     finder = FaceFinder()
@@ -40,7 +52,7 @@ def cache_features(
         target = out / f"{path.stem}.npz"
         if not target.exists():
             rng = np.random.default_rng([seed, *path.stem.encode()])
-            _save(target, group, list(_variants(engine, finder, path, rng)))
+            _save(target, group, list(_variants(engine, finder, path, rng, drawers)))
         if progress:
             progress(done, len(items))
 
@@ -83,14 +95,15 @@ def file_scores(folder: Path, engine: Engine, groups: set[str]) -> list[FileScor
 
 
 def _variants(
-    engine: Engine, finder: FaceFinder, path: Path, rng: np.random.Generator
+    engine: Engine, finder: FaceFinder, path: Path, rng: np.random.Generator, drawers: Drawers
 ) -> Iterator[tuple[bool, ClipFeatures]]:
     whole = load_clip(path, finder)
     for divisor, fake in VARIANTS:
         clip = whole if divisor == 1 else half_rate(whole)
         if len(clip.times_s) < MIN_FRAMES:
             continue
-        frames_rgb = swap_clip(clip, rng) if fake else clip.frames_rgb
+        redraw = drawers[rng.integers(len(drawers))] if fake and drawers and rng.random() < DRAWN_SHARE else None
+        frames_rgb = swap_clip(clip, rng, redraw) if fake else clip.frames_rgb
         sent = transmit(frames_rgb, clip.times_s, rng, clip.landmarks)
         frames = (Frame(image, float(t), 0.0, 0.0, "training", i) for i, (t, image) in enumerate(sent))
         yield fake, clip_features(frames, engine)

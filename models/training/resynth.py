@@ -118,6 +118,18 @@ def train_all(pack_folder: Path, steps: int, progress: Callable[[str, int, int],
     return [train_resynthesiser(pack, kind, steps, partial(progress, kind), folder / f"{kind}.pt") for kind in KINDS]
 
 
+def open_drawers(pack_folder: Path) -> list[Callable[[NDArray[np.uint8]], NDArray[np.uint8]]]:
+    """The pack's finished networks, each drawing an aligned face (n, n, 3) anew; empty where none was trained."""
+    drawers = []
+    for kind in KINDS:
+        path = pack_folder / FOLDER / f"{kind}.pt"
+        if path.exists():
+            net = Resynthesiser(kind)
+            net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["net"])
+            drawers.append(partial(_draw, net.eval()))
+    return drawers
+
+
 @torch.inference_mode()
 def write_resynthesis(
     pack_folder: Path, nets: list[nn.Module], seed: int = 0, progress: Progress | None = None
@@ -142,6 +154,7 @@ def write_resynthesis(
     drawing.replace(pack_folder / RESYNTH_FILE)
 
 
+@torch.inference_mode()
 def _draw(net: nn.Module, face_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     image = torch.from_numpy(face_rgb).permute(2, 0, 1)[None].float() / 255
     drawn = net(image.to(device_of(net)))[0].permute(1, 2, 0).cpu().numpy() * 255
