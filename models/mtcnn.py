@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
-from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
+from unmask.models import mtcnn_boxes as box_math
+from unmask.models.mtcnn_area import AreaImage
+from unmask.models.mtcnn_nets import ONET_SIDE, RNET_SIDE, CascadeNets, open_nets
+
+Floats = NDArray[np.float32]
+
 STAGE_THRESHOLDS = (0.6, 0.7, 0.7)
-PYRAMID_FACTOR = 0.709
-ONET_SIDE = 48
+SMALLEST_FACE_PX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,18 @@ class Detection:
 
 
 class FaceFinder:
-    """Finds faces in RGB frames, and follows known ones. Not thread-safe; not tied to one stream."""
+    """Finds faces in RGB frames, and follows known ones. Not thread-safe; not tied to one stream.
 
-    def __init__(self, device: str = "cpu") -> None:
-        self._mtcnn = MTCNN(
-            keep_all=True, min_face_size=20, thresholds=list(STAGE_THRESHOLDS), device=device, post_process=False
-        ).eval()
-        self._device = device
+    Args:
+        device: `cpu` for OpenVINO, `cuda` or `torch-cpu` for PyTorch.
+        nets: compiled networks to use instead of opening them on `device`.
+    """
 
-    @torch.inference_mode()
+    def __init__(self, device: str = "cpu", nets: CascadeNets | None = None) -> None:
+        self._nets = nets or open_nets(device)
+
     def find(self, image_rgb: NDArray[np.uint8], long_side: int = 640, min_face_px: int = 40) -> list[Detection]:
-        """All faces at least `min_face_px` wide, searched on the frame shrunk to `long_side`.
+        """All faces at least `min_face_px` wide, largest first, searched on the frame shrunk to `long_side`.
 
         Args:
             image_rgb: (h, w, 3).
@@ -56,19 +60,14 @@ class FaceFinder:
         if scale < 1:
             size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
             small = cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        self._mtcnn.min_face_size = max(20, round(min_face_px * scale))
-        if min(small.shape[:2]) < self._mtcnn.min_face_size:
+        smallest_px = max(SMALLEST_FACE_PX, round(min_face_px * scale))
+        if min(small.shape[:2]) < smallest_px:
             return []
-        boxes, confidences, points = self._mtcnn.detect(small, landmarks=True)
-        if boxes is None:
-            return []
-        return [
-            Detection(np.asarray(box, np.float32) / scale, np.asarray(marks, np.float32) / scale, float(confidence))
-            for box, confidence, marks in zip(boxes, confidences, points, strict=True)
-        ]
+        boxes, landmarks = self._cascade(AreaImage(small), smallest_px)
+        order = np.argsort(-(boxes[:, 2:4] - boxes[:, :2]).prod(axis=1), kind="stable")
+        return [Detection(boxes[i, :4] / scale, landmarks[i] / scale, float(boxes[i, 4])) for i in order]
 
-    @torch.inference_mode()
-    def refine(self, image_rgb: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> list[Detection]:
+    def refine(self, image_rgb: NDArray[np.uint8], boxes_xyxy: Floats) -> list[Detection]:
         """Run the last network on boxes that are roughly right, one `Detection` for each.
 
         Args:
@@ -81,33 +80,72 @@ class FaceFinder:
         if not len(boxes_xyxy):
             return []
         squares = np.stack([_square(box) for box in boxes_xyxy])
-        patches = np.stack([_patch(image_rgb, square) for square in squares])
-        batch = torch.from_numpy(patches).permute(0, 3, 1, 2).float().sub(127.5).mul(0.0078125)
-        offsets, points, probabilities = (t.cpu().numpy() for t in self._mtcnn.onet(batch.to(self._device)))
-        return [
-            _read_onet(square, offsets[i], points[i], float(probabilities[i, 1])) for i, square in enumerate(squares)
-        ]
+        confidences, offsets, points = self._nets.onet(np.stack([_patch(image_rgb, square) for square in squares]))
+        boxes = box_math.moved(squares, offsets, last_pixel=1)
+        landmarks = box_math.landmarks_of(squares, points)
+        return [Detection(b, p, float(c)) for b, p, c in zip(boxes, landmarks, confidences, strict=True)]
+
+    def _cascade(self, image: AreaImage, smallest_px: int) -> tuple[Floats, Floats]:
+        """Boxes (n, 5) with confidence, and landmarks (n, 5, 2), in pixels of the image."""
+        boxes = self._propose(image, smallest_px)
+        boxes, crops = _cut(image, boxes, RNET_SIDE)
+        if not len(boxes):
+            return boxes, np.empty((0, 5, 2), np.float32)
+        confidences, offsets = self._nets.rnet(crops)
+        boxes, offsets = _passing(boxes, confidences, STAGE_THRESHOLDS[1], offsets)
+        kept = box_math.suppress(boxes, 0.7)
+        boxes = box_math.squared(box_math.moved(boxes[kept], offsets[kept], last_pixel=1))
+        boxes, crops = _cut(image, boxes, ONET_SIDE)
+        if not len(boxes):
+            return boxes, np.empty((0, 5, 2), np.float32)
+        confidences, offsets, points = self._nets.onet(crops)
+        boxes, offsets, points = _passing(boxes, confidences, STAGE_THRESHOLDS[2], offsets, points)
+        landmarks = box_math.landmarks_of(boxes, points)
+        boxes = box_math.moved(boxes, offsets, last_pixel=1)
+        kept = box_math.suppress_inside(boxes, 0.7)
+        return boxes[kept], landmarks[kept]
+
+    def _propose(self, image: AreaImage, smallest_px: int) -> Floats:
+        """Squares (n, 5) that the first network takes for faces."""
+        found = []
+        for scale, size_hw in box_math.pyramid(image.size_hw, smallest_px):
+            confidences, offsets = self._nets.pnet(image.scaled(size_hw)[None])
+            found.append(box_math.cells(confidences[0], offsets[0], scale, STAGE_THRESHOLDS[0]))
+        boxes = np.concatenate([b for b, _ in found])
+        offsets = np.concatenate([o for _, o in found])
+        levels = np.repeat(np.arange(len(found)), [len(b) for b, _ in found])
+        kept = box_math.suppress(boxes, 0.5, levels)
+        kept = kept[np.argsort(levels[kept], kind="stable")]
+        kept = kept[box_math.suppress(boxes[kept], 0.7)]
+        return box_math.squared(box_math.moved(boxes[kept], offsets[kept], last_pixel=0))
 
 
-def _square(box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+def _cut(image: AreaImage, boxes: Floats, side: int) -> tuple[Floats, Floats]:
+    """The boxes of which something lies in the image, and their crops."""
+    pixels = box_math.pixels_of(boxes, image.size_hw)
+    inside = (pixels[:, 2:] > pixels[:, :2]).all(axis=1)
+    return boxes[inside], image.crops(pixels[inside], side)
+
+
+def _passing(boxes: Floats, confidences: Floats, threshold: float, *others: Floats) -> tuple[Floats, ...]:
+    """What passes a threshold, the boxes with their new confidence."""
+    kept = confidences > threshold
+    scored = np.concatenate([boxes[kept, :4], confidences[kept, None]], axis=1)
+    return scored, *(other[kept] for other in others)
+
+
+def _square(box_xyxy: Floats) -> Floats:
     centre = (box_xyxy[:2] + box_xyxy[2:]) / 2
     half = max(float((box_xyxy[2:] - box_xyxy[:2]).max()), 8.0) / 2
     return np.concatenate([centre - half, centre + half]).astype(np.float32)
 
 
-def _patch(image_rgb: NDArray[np.uint8], square_xyxy: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _patch(image_rgb: NDArray[np.uint8], square_xyxy: Floats) -> Floats:
+    """What of a square lies inside the image, (48, 48, 4) in 0..255."""
     height, width = image_rgb.shape[:2]
     x0, y0, x1, y1 = (int(v) for v in square_xyxy)
     inside = image_rgb[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]
-    if inside.size == 0:
-        return np.zeros((ONET_SIDE, ONET_SIDE, 3), np.uint8)
-    return cv2.resize(inside, (ONET_SIDE, ONET_SIDE), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _read_onet(
-    square: NDArray[np.float32], offsets: NDArray[np.float32], points: NDArray[np.float32], confidence: float
-) -> Detection:
-    origin, size = square[:2], square[2:] - square[:2] + 1
-    box = square + offsets * np.tile(size, 2)
-    landmarks = np.stack([origin[0] - 1 + size[0] * points[:5], origin[1] - 1 + size[1] * points[5:]], axis=1)
-    return Detection(box.astype(np.float32), landmarks.astype(np.float32), confidence)
+    patch = np.zeros((ONET_SIDE, ONET_SIDE, 4), np.float32)
+    if inside.size:
+        patch[..., :3] = cv2.resize(inside, (ONET_SIDE, ONET_SIDE), interpolation=cv2.INTER_AREA)
+    return patch

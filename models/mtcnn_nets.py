@@ -1,0 +1,119 @@
+"""MTCNN's three networks with the weights that facenet-pytorch ships, on OpenVINO or on PyTorch.
+
+Every network takes RGBA pixels as they are, (n, h, w, 4) float32 in 0..255, and does not look at alpha: what brings
+pixels into the range of the weights is part of the first layer.
+"""
+
+import copy
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unmask.models.export import export_cached
+from unmask.models.openvino_core import shared_core
+from unmask.models.runtime import Runner
+
+Floats = NDArray[np.float32]
+
+PNET_SIDE, RNET_SIDE, ONET_SIDE = 12, 24, 48
+PIXEL_MEAN, PIXEL_SCALE = 127.5, 128.0
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeNets:
+    """The compiled networks, for one caller at a time.
+
+    Attributes:
+        pnet: images (1, h, w, 4) to confidences (1, h', w') and box offsets (1, h', w', 4), one cell every 2 px.
+        rnet: crops (n, 24, 24, 4) to confidences (n,) and box offsets (n, 4).
+        onet: crops (n, 48, 48, 4) to confidences (n,), box offsets (n, 4) and landmarks (n, 10), five x then five y.
+    """
+
+    pnet: Runner
+    rnet: Runner
+    onet: Runner
+
+
+class OnPixels(nn.Module):
+    """One of the networks on pixels, with its confidence first and channels last."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = copy.deepcopy(net)
+        self.net.conv1 = _on_pixels(self.net.conv1)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        offsets, *landmarks, classes = self.net(pixels.permute(0, 3, 1, 2))
+        if offsets.ndim == 4:
+            offsets = offsets.permute(0, 2, 3, 1)
+        return (classes[:, 1], offsets, *landmarks)
+
+
+def open_nets(device: str, bf16: bool = False) -> CascadeNets:
+    """Load and compile the three networks.
+
+    Args:
+        device: `cpu` for OpenVINO; any other is a device of PyTorch.
+        bf16: let OpenVINO compute in bfloat16.
+    """
+    sides = {"pnet": (PNet, PNET_SIDE), "rnet": (RNet, RNET_SIDE), "onet": (ONet, ONET_SIDE)}
+    runners = {name: _open(OnPixels(kind()).eval(), name, side, device, bf16) for name, (kind, side) in sides.items()}
+    return CascadeNets(**runners)
+
+
+def _open(net: OnPixels, name: str, side: int, device: str, bf16: bool) -> Runner:
+    if device == "cpu":
+        return _OpenVinoNet(net, name, side, bf16)
+    return _TorchNet(net, "cpu" if device == "torch-cpu" else device)
+
+
+def _on_pixels(conv: nn.Conv2d) -> nn.Conv2d:
+    """A first layer of the same answers on RGBA pixels in 0..255."""
+    out = nn.Conv2d(4, conv.out_channels, conv.kernel_size)
+    with torch.no_grad():
+        weight = conv.weight / PIXEL_SCALE
+        out.weight.zero_()
+        out.weight[:, :3] = weight
+        out.bias.copy_(conv.bias - weight.sum((1, 2, 3)) * PIXEL_MEAN)  # type: ignore[union-attr, operator]
+    return out
+
+
+def _weights_hash(net: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in net.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+class _OpenVinoNet:
+    """All sizes through one network of free sizes: as fast to a tenth as one for each size, with none to compile."""
+
+    def __init__(self, net: OnPixels, name: str, side: int, bf16: bool) -> None:
+        example = np.zeros((1, side, side, 4), np.float32)
+        shape = [1, -1, -1, 4] if name == "pnet" else [-1, side, side, 4]
+        model = export_cached(net, (example,), f"{name}-{_weights_hash(net)[:32]}", [shape])
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32"}
+        compiled = shared_core().compile_model(model, "CPU", hints)
+        self._count = len(compiled.outputs)
+        self._request = compiled.create_infer_request()
+
+    def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
+        self._request.infer([np.ascontiguousarray(i) for i in inputs], share_inputs=True)
+        return tuple(np.array(self._request.get_output_tensor(i).data) for i in range(self._count))
+
+
+class _TorchNet:
+    def __init__(self, net: OnPixels, device: str) -> None:
+        self._net = net.to(device)
+        self._device = device
+
+    @torch.inference_mode()
+    def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
+        answers = self._net(*(torch.from_numpy(i).to(self._device) for i in inputs))
+        return tuple(a.float().cpu().numpy() for a in answers)
