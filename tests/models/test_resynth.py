@@ -9,7 +9,7 @@ import pytest
 from unmask.models.errors import UsageError
 from unmask.models.training import resynth
 from unmask.models.training.pack import read_pack
-from unmask.models.training.resynth import KINDS, train_all, write_resynthesis
+from unmask.models.training.resynth import KINDS, open_drawers, train_all, write_resynthesis
 
 STEPS = 10
 
@@ -38,6 +38,19 @@ def test_networks_train_draw_and_are_not_trained_again(own_pack: Path) -> None:
     error = np.abs(read.resynthesised.astype(int) - read.faces).mean((1, 2, 3))
     assert (error > 0).all() and (error < 40).all()
     assert list(own_pack.glob("*.partial")) == []
+
+
+def test_drawers_are_the_finished_networks(own_pack: Path, tmp_path: Path) -> None:
+    """Each draws an aligned face anew, of any size that the networks take; a pack without networks has none."""
+    train_all(own_pack, STEPS, lambda *_: None)
+    drawers = open_drawers(own_pack)
+    face_rgb = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+
+    assert open_drawers(tmp_path) == []
+    assert len(drawers) == len(KINDS)
+    drawn = [draw(face_rgb) for draw in drawers]
+    assert all(d.shape == face_rgb.shape and d.dtype == np.uint8 for d in drawn)
+    assert not np.array_equal(drawn[0], drawn[1])
 
 
 def test_other_steps_are_refused(own_pack: Path) -> None:
