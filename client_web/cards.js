@@ -1,16 +1,15 @@
-// The list of faces: word, probability, course of the last half minute, branches and reasons.
+// The list of faces: word, probability, reasons, course of the last half minute, branches.
 
-import { element } from "./dom.js";
+import { element, put, svg } from "./dom.js";
 import { icon } from "./icons.js";
 import { BRANCHES, percent, reason, STATES } from "./words.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const COURSE_MS = 30000;
 
 export class Cards {
-  constructor(list, empty) {
-    this.list = list;
-    this.empty = empty;
+  /** `whose` ("own" or "other") is who could follow advice; `names`, a Map from track to name, makes faces nameable. */
+  constructor(list, empty, { whose = "other", names = null } = {}) {
+    Object.assign(this, { list, empty, whose, names });
     this.cards = new Map();
   }
 
@@ -24,41 +23,46 @@ export class Cards {
     }
     for (const face of faces) {
       const card = this.cards.get(face.message.track) ?? this.add(face.message.track);
-      fill(card, face, now);
+      fill(card, face, now, this.whose);
     }
     this.empty.hidden = faces.length > 0;
   }
 
   add(track) {
-    const card = makeCard(track);
+    const card = makeCard(track, this.names);
     this.cards.set(track, card);
     this.list.append(card.root);
     return card;
   }
 }
 
-function makeCard(track) {
+function makeCard(track, names) {
   const word = element("span", { class: "word" });
   const p = element("span", { class: "p" });
   const icons = element("span", { class: "icons" });
-  const line = document.createElementNS(SVG, "polyline");
-  const course = document.createElementNS(SVG, "svg");
-  course.setAttribute("viewBox", "0 0 100 24");
-  course.setAttribute("preserveAspectRatio", "none");
-  course.setAttribute("aria-hidden", "true");
-  course.classList.add("course");
-  const middle = document.createElementNS(SVG, "path");
-  middle.setAttribute("d", "M0 12H100");
-  course.append(middle, line);
+  const line = svg("polyline");
+  const course = svg(
+    "svg",
+    { viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true", class: "course" },
+    svg("path", { d: "M0 12H100" }),
+    line,
+  );
   const branches = element("ul", { class: "branches" });
   const notes = element("p", { class: "notes" });
   const head = element("div", { class: "head" }, icons, word, p);
-  const title = element("h3", {}, `Face ${track}`);
-  const root = element("li", { class: "face" }, title, head, course, branches, notes);
+  const root = element("li", { class: "face" }, title(track, names), head, notes, course, branches);
   return { root, word, p, icons, line, branches, notes, bars: new Map(), state: null };
 }
 
-function fill(card, face, now) {
+function title(track, names) {
+  if (!names) return element("h3", {}, `Face ${track}`);
+  const input = element("input", { id: `name-${track}`, class: "name", placeholder: "name", maxlength: "40", autocomplete: "off", "aria-label": `Name of face ${track}` });
+  input.value = names.get(track) ?? "";
+  input.addEventListener("input", () => names.set(track, input.value.trim()));
+  return element("h3", {}, element("label", { for: `name-${track}` }, `Face ${track}`), input);
+}
+
+function fill(card, face, now, whose) {
   const { message } = face;
   card.root.dataset.track = message.track;
   card.root.dataset.state = message.state;
@@ -70,12 +74,12 @@ function fill(card, face, now) {
     card.icons.replaceChildren(icon(message.state));
     card.word.textContent = STATES[message.state]?.word ?? message.state;
   }
-  card.p.textContent = message.p_fake === null ? "no probability" : `P(fake) ${percent(message.p_fake)}`;
+  put(card.p, message.p_fake === null ? "no probability" : `${percent(message.p_fake)} fake`);
   card.line.setAttribute("points", points(face.history, now));
   fillBranches(card, message.branches);
-  const reasons = [...new Set([...message.reasons, ...message.quality.reasons])].map(reason);
+  const reasons = [...new Set([...message.reasons, ...message.quality.reasons])].map((code) => reason(code, whose));
   const says = fading(message) ? "The alarm still stands, but the signs have weakened." : (STATES[message.state]?.says ?? "");
-  card.notes.textContent = reasons.length ? `${says} ${capital(reasons.join("; "))}.` : says;
+  put(card.notes, reasons.length ? `${says} ${capital(reasons.join("; "))}.` : says);
 }
 
 /** Whether an alarm outlasts its evidence for a moment, as it does by design. */
@@ -96,8 +100,8 @@ function fillBranches(card, branches) {
     bar.root.classList.toggle("absent", !result);
     bar.fill.style.inlineSize = result ? `${(result.p_fake * 100).toFixed(1)}%` : "0";
     bar.fill.style.opacity = result ? String(0.35 + 0.65 * result.weight) : "0";
-    bar.value.textContent = result ? percent(result.p_fake) : "no answer";
-    bar.weight.textContent = result ? `weight ${Math.round(result.weight * 100)} %` : "";
+    put(bar.value, result ? percent(result.p_fake) : "no answer");
+    put(bar.weight, result ? `confidence ${Math.round(result.confidence * 100)} %, weight ${Math.round(result.weight * 100)} %` : "");
   }
 }
 

@@ -1,42 +1,50 @@
 // A live picture with its verdicts: stage, boxes, list of faces, facts. Pages put streams into it.
 
+import { Alarm } from "./alarm.js";
 import { Cards } from "./cards.js";
-import { $, element, put, svg } from "./dom.js";
+import { $, put } from "./dom.js";
+import { Frames } from "./frames.js";
+import { markup } from "./live_markup.js";
+import { MapView } from "./mapview.js";
 import { Overlay } from "./overlay.js";
+import { gravest, Timeline } from "./timeline.js";
 import { Verdicts } from "./verdicts.js";
-import { reason, STREAM_STATES, streamReason } from "./words.js";
+import { leftOut, STREAM_STATES, streamReason } from "./words.js";
 
-const PAGE_MS = 200;
-const FACTS = [
-  ["state", "Stream", "none"],
-  ["latency", "Latency", "–"],
-  ["fps", "Verdicts", "–"],
-  ["degraded", "Left out", "nothing"],
-  ["device", "Runs on", "–"],
-];
+const PAGE_MS = 100;
+const FIRST_VERDICT_MS = 3000;
 
 /**
  * Draws itself into `root`. `begin(stream, kind)` shows a stream of this name (kind "camera", "screen" or "watch"),
- * `end()` stops; the page itself fills `video` or `still`.
+ * `end()` stops; the page itself fills `video` or `still`. Dispatches `faces` (detail: the faces shown now) ten times
+ * a second.
+ *
+ * Options: `hint` stands in the empty stage; `whose` ("own" or "other") is who could follow advice; `names` is a Map
+ * from track to a name, which makes the faces nameable.
  */
-export class LiveView {
-  constructor(root, shell, hint) {
-    this.shell = shell;
-    this.stream = null;
-    this.kind = null;
-    this.state = "idle";
-    this.reason = "";
-    this.mirrored = false;
+export class LiveView extends EventTarget {
+  constructor(root, shell, { hint, whose = "other", names = null }) {
+    super();
+    Object.assign(this, { shell, names, stream: null, kind: null, state: "idle", reason: "", mirrored: false, told: "" });
     this.verdicts = new Verdicts();
     root.append(...markup(hint));
+    this.stage = $("stage");
     this.video = $("video");
     this.still = $("still");
+    this.frames = new Frames(this.video, $("picture"));
     this.overlay = new Overlay($("overlay"));
-    this.cards = new Cards($("faces"), $("no-faces"));
+    this.cards = new Cards($("faces"), $("no-faces"), { whose, names });
+    this.timeline = new Timeline($("timeline"), $("timeline-text"));
+    this.alarm = new Alarm(this.stage);
+    this.map = new MapView(() => this.faces, (summary) => this.mapSays(summary));
+    this.faces = [];
+    $("show-map").addEventListener("change", () => this.map.set($("show-map").checked && this.stream !== null));
     shell.socket.addEventListener("message", ({ detail }) => this.receive(detail));
+    shell.socket.addEventListener("link", ({ detail }) => this.linkIs(detail.state));
     shell.connected(() => this.device());
+    document.addEventListener("visibilitychange", () => this.page());
     requestAnimationFrame((now) => this.paint(now));
-    setInterval(() => this.page(performance.now()), PAGE_MS);
+    setInterval(() => this.page(), PAGE_MS);
   }
 
   async device() {
@@ -50,6 +58,7 @@ export class LiveView {
   receive(message) {
     if (message.stream === undefined || message.stream !== this.stream) return;
     if (message.type === "verdict") {
+      this.verdicts.clock.downlink = (this.shell.socket.rtt ?? 0) / 2;
       this.verdicts.add(message, performance.now());
       this.shell.announcer.faceIs(message);
     } else if (message.type === "state") {
@@ -57,42 +66,69 @@ export class LiveView {
     }
   }
 
+  /** Without the server nothing is judged: what it said last is not shown any longer. */
+  linkIs(state) {
+    if (state !== "open") this.verdicts.drop();
+    this.page();
+  }
+
+  /** Shows this stream; the picture that is on the stage stays there. */
   begin(stream, kind) {
     this.verdicts.clear();
     this.shell.announcer.clear();
-    Object.assign(this, { stream, kind });
+    if (this.stream === null) this.timeline.clear();
+    Object.assign(this, { stream, kind, begunAt: performance.now() });
     this.streamIs("connecting", "");
     this.shell.socket.subscribe([stream]);
-    this.shell.tell("");
     $("empty").hidden = true;
-    $("stage").dataset.kind = kind;
+    this.stage.dataset.kind = kind;
+    this.map.set($("show-map").checked);
   }
 
   end() {
-    Object.assign(this, { stream: null, kind: null });
+    Object.assign(this, { stream: null, kind: null, told: "" });
+    this.map.set(false);
     this.video.srcObject = null;
     this.still.hidden = true;
     this.still.removeAttribute("src");
     $("empty").hidden = false;
-    $("stage").style.aspectRatio = "";
+    this.stage.style.removeProperty("aspect-ratio");
     this.shell.socket.subscribe([]);
     this.verdicts.clear();
+    this.frames.clear();
     this.overlay.clear();
     this.streamIs("idle", "");
-    this.page(performance.now());
+    this.page();
   }
 
   streamIs(state, why) {
     Object.assign(this, { state, reason: why });
-    $("stage").dataset.state = state;
+    if (state === "ended") this.verdicts.drop();
+    this.stage.dataset.state = state;
     $("fact-state").dataset.state = state;
     put($("fact-state"), STREAM_STATES[state] ?? state);
     this.shell.announcer.streamIs(state, why);
   }
 
+  /** Says why no verdict comes, in the page's own words; "" when there is nothing to say. */
+  say(sentence) {
+    this.told = sentence;
+  }
+
+  mapSays(summary) {
+    put($("map-text"), summary);
+    $("map-text").hidden = !summary;
+  }
+
   mirror(on) {
     this.mirrored = on;
-    $("stage").classList.toggle("mirrored", on);
+    this.stage.classList.toggle("mirrored", on);
+  }
+
+  /** Shows each picture together with its own verdict, a moment later; or at once with the newest boxes. */
+  setExact(on) {
+    this.frames.exact = on;
+    if (!on) this.frames.clear();
   }
 
   size() {
@@ -100,64 +136,54 @@ export class LiveView {
     return this.video.videoWidth ? { width: this.video.videoWidth, height: this.video.videoHeight } : null;
   }
 
-  paint(now) {
-    requestAnimationFrame((next) => this.paint(next));
+  paint() {
+    requestAnimationFrame(() => this.paint());
     if (!this.stream) return;
     const size = this.size();
-    if (size) $("stage").style.aspectRatio = `${size.width} / ${size.height}`;
-    if (size) this.overlay.draw(this.verdicts.fresh(now), size, this.mirrored, now);
-    else this.overlay.clear();
+    if (!size) return this.overlay.clear();
+    this.stage.style.aspectRatio = `${size.width} / ${size.height}`;
+    const now = performance.now();
+    const own = this.kind !== "watch";
+    const captured = own ? this.frames.show(now, this.verdicts.clock.delay()) : null;
+    this.shownAt = captured;
+    const faces = this.verdicts.fresh(now).map((face) => this.placedFace(face, own ? captured : null));
+    const boxes = new Map(faces.map((face) => [face.message.track, [face.box ?? face.message.box_xyxy, face.message.box_xyxy]]));
+    const under = (context, place, mirrored) => this.map.draw(context, place, mirrored, boxes);
+    this.overlay.draw(faces, size, this.mirrored, now, under);
   }
 
-  page(now) {
-    this.cards.show(this.stream ? this.verdicts.fresh(now) : [], now);
+  placedFace(face, captured) {
+    const box = captured === null ? null : this.verdicts.boxAt(face, captured);
+    return { message: face.message, box, name: this.names?.get(face.message.track) ?? "" };
+  }
+
+  page() {
+    const now = performance.now();
+    this.faces = this.stream ? this.verdicts.fresh(now) : [];
+    this.cards.show(this.faces, now);
+    this.alarm.show(gravest(this.faces.map(({ message }) => message)));
+    if (this.stream) this.timeline.sample(this.faces, now);
     const latency = this.verdicts.latency();
     const rate = this.verdicts.rate(now);
     put($("fact-latency"), latency === null ? "–" : `${Math.round(latency)} ms`);
     put($("fact-fps"), rate ? `${rate.toFixed(rate < 10 ? 1 : 0)} a second` : "–");
-    put($("fact-degraded"), this.verdicts.degraded.length ? this.verdicts.degraded.map(reason).join(", ") : "nothing");
+    put($("fact-degraded"), this.verdicts.degraded.length ? this.verdicts.degraded.map(leftOut).join("; ") : "nothing");
     const text = this.banner(now);
-    put($("banner"), text);
+    put($("banner-text"), text);
     $("banner").hidden = !text;
+    this.dispatchEvent(new CustomEvent("faces", { detail: this.faces }));
   }
 
+  /** One short sentence where there is no verdict to show, else "". */
   banner(now) {
     if (!this.stream) return "";
+    if (this.shell.socket.state !== "open") return "no connection to the server: nothing is being judged";
+    if (this.told) return this.told;
     const why = this.reason ? `: ${streamReason(this.reason)}` : "";
     if (this.state !== "live") return `${STREAM_STATES[this.state] ?? this.state}${why}`;
     const silent = this.verdicts.silentSeconds(now);
     if (silent !== null) return `no verdict for ${silent} s`;
-    return this.verdicts.lastAt === null ? "waiting for the first verdict" : "";
+    if (this.verdicts.lastAt !== null) return "";
+    return now - this.begunAt < FIRST_VERDICT_MS ? "waiting for the first verdict" : `no verdict for ${Math.floor((now - this.begunAt) / 1000)} s`;
   }
-}
-
-function markup(hint) {
-  const stage = element(
-    "section",
-    { class: "stage", id: "stage", "aria-label": "Picture with verdicts", "data-state": "idle" },
-    element("video", { id: "video", autoplay: true, playsinline: true, muted: true }),
-    element("img", { id: "still", alt: "", hidden: true }),
-    element("canvas", { id: "overlay", role: "img", "aria-label": "Boxes around faces; the same is said in the list of faces" }),
-    element("div", { class: "empty", id: "empty" }, portrait(), element("p", {}, hint)),
-    element("p", { class: "banner", id: "banner", hidden: true }),
-  );
-  const side = element(
-    "aside",
-    { class: "side", "aria-label": "Faces" },
-    element("h2", {}, "Faces"),
-    element("ul", { class: "faces", id: "faces" }),
-    element("p", { class: "hint", id: "no-faces" }, "Nobody is in the picture yet."),
-  );
-  const facts = FACTS.map(([id, name, value]) => element("div", {}, element("dt", {}, name), element("dd", { id: `fact-${id}` }, value)));
-  return [stage, side, element("dl", { class: "facts", id: "facts" }, ...facts)];
-}
-
-function portrait() {
-  return svg(
-    "svg",
-    { viewBox: "0 0 120 80", "aria-hidden": "true" },
-    svg("path", { d: "M8 24V10h18M112 24V10H94M8 56v14h18M112 56v14H94" }),
-    svg("circle", { cx: "60", cy: "34", r: "13" }),
-    svg("path", { d: "M38 66c3-13 12-18 22-18s19 5 22 18" }),
-  );
 }

@@ -1,4 +1,4 @@
-// Pictures in and out: the camera published over WHIP, a stream watched over WHEP, or as single JPEG pictures.
+// Pictures in and out: a picture of this computer published over WHIP, a stream watched over WHEP, or as single JPEG pictures.
 
 import { authorization, call, Problem } from "./api.js";
 
@@ -6,29 +6,6 @@ const GATHERING_MS = 1500;
 const FIRST_PICTURE_MS = 8000;
 const JPEG_PAUSE_MS = 120;
 const MOST_BITS = 2_500_000;
-
-const CAMERA_PROBLEMS = {
-  NotAllowedError: "The camera was not allowed. Allow it for this page in the browser's address bar, then try again.",
-  NotFoundError: "No camera was found. Connect one, then try again.",
-  NotReadableError: "The camera is in use by another program. Close that program, then try again.",
-  OverconstrainedError: "The camera cannot give a usable picture size.",
-  AbortError: "The camera could not be started.",
-};
-
-/** Opens the camera; throws a Problem that says what the user can do. */
-export async function openCamera() {
-  if (!navigator.mediaDevices?.getUserMedia) {
-    throw new Problem(0, "insecure", "Browsers give a camera only to pages opened over https or on this computer itself (localhost).");
-  }
-  try {
-    return await navigator.mediaDevices.getUserMedia({
-      video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } },
-      audio: false,
-    });
-  } catch (error) {
-    throw new Problem(0, error.name, CAMERA_PROBLEMS[error.name] ?? "The camera could not be started.");
-  }
-}
 
 /** One WebRTC connection negotiated over HTTP; `onlost` is called once when it breaks. */
 class Connection {

@@ -11,7 +11,6 @@ const LINES = {
   warming: { dash: [2, 7], width: 2 },
 };
 const EASING_MS = 70;
-const LABEL_PX = 26;
 const PATHS = Object.fromEntries(Object.entries(ICON_PATHS).map(([state, path]) => [state, new Path2D(path)]));
 
 /** Where a picture of this size lies inside a stage that shows all of it: {x, y, width, height}. */
@@ -30,32 +29,41 @@ export function toStage(box, place, mirrored) {
 }
 
 export class Overlay {
-  constructor(canvas) {
+  /** `labels` says whether words stand at the boxes, `text` their size in pixels. */
+  constructor(canvas, { labels = true, text = 14 } = {}) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
+    this.labels = labels;
+    this.text = text;
     this.drawn = new Map();
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.readColours();
     matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.readColours());
   }
 
-  /** Draws these faces over a picture of this size; anything else vanishes. */
-  draw(faces, picture, mirrored, now) {
+  /**
+   * Draws faces ({message, box?, name?}) over a picture of this size; anything else vanishes. A face with its own `box`
+   * is drawn right there, any other one glides to its newest place. `under` draws what lies below the boxes.
+   */
+  draw(faces, picture, mirrored, now, under = null) {
     const { width, height } = this.fit();
     this.context.clearRect(0, 0, width, height);
     const place = placed(picture.width, picture.height, width, height);
+    under?.(this.context, place, mirrored);
     const seen = new Map();
     for (const face of faces) {
-      const target = toStage(face.message.box_xyxy, place, mirrored);
-      const box = this.eased(face.message.track, target, now);
+      const target = toStage(face.box ?? face.message.box_xyxy, place, mirrored);
+      const box = face.box ? target : this.eased(face.message.track, target, now);
       seen.set(face.message.track, { box, now });
-      this.face(face.message, box, width, height);
+      this.box(face.message.state, box);
     }
+    for (const face of this.labels ? faces : []) this.label(face, seen.get(face.message.track).box, width, height);
     this.drawn = seen;
     this.canvas.dataset.boxes = String(faces.length);
   }
 
   clear() {
+    if (this.canvas.dataset.boxes === "0") return;
     this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.drawn.clear();
     this.canvas.dataset.boxes = "0";
@@ -65,7 +73,7 @@ export class Overlay {
     const style = getComputedStyle(document.documentElement);
     this.colours = Object.fromEntries(Object.keys(LINES).map((state) => [state, style.getPropertyValue(`--box-${state}`).trim()]));
     this.ink = style.getPropertyValue("--box-ink").trim();
-    this.font = `600 14px ${style.getPropertyValue("--font")}`;
+    this.font = `600 ${this.text}px ${style.getPropertyValue("--font")}`;
   }
 
   fit() {
@@ -86,43 +94,42 @@ export class Overlay {
     return target.map((value, index) => before.box[index] + (value - before.box[index]) * share);
   }
 
-  face(message, [x0, y0, x1, y1], width, height) {
+  box(state, [x0, y0, x1, y1]) {
     const context = this.context;
-    const line = LINES[message.state] ?? LINES.uncertain;
-    const colour = this.colours[message.state] ?? this.colours.uncertain;
+    const line = LINES[state] ?? LINES.uncertain;
+    const scale = this.text / 14;
     context.save();
-    context.setLineDash(line.dash);
-    context.lineWidth = line.width + 2;
-    context.strokeStyle = "rgb(0 0 0 / 45%)";
-    this.rounded(x0, y0, x1, y1);
-    context.lineWidth = line.width;
-    context.strokeStyle = colour;
-    this.rounded(x0, y0, x1, y1);
-    context.restore();
-    this.label(message, colour, x0, y0, y1, width, height);
-  }
-
-  rounded(x0, y0, x1, y1) {
-    this.context.beginPath();
-    this.context.roundRect(x0, y0, x1 - x0, y1 - y0, 10);
-    this.context.stroke();
-  }
-
-  label(message, colour, x0, y0, y1, width, height) {
-    const context = this.context;
-    const word = STATES[message.state]?.word ?? message.state;
-    const text = message.p_fake === null ? word : `${word}  P(fake) ${percent(message.p_fake)}`;
-    context.font = this.font;
-    const wide = context.measureText(text).width + 40;
-    const left = Math.max(2, Math.min(x0, width - wide - 2));
-    const above = y0 - LABEL_PX - 6;
-    const top = above >= 2 ? above : Math.min(y1 + 6, height - LABEL_PX - 2);
-    context.fillStyle = colour;
+    context.setLineDash(line.dash.map((length) => length * scale));
     context.beginPath();
-    context.roundRect(left, top, wide, LABEL_PX, 8);
+    context.roundRect(x0, y0, Math.max(1, x1 - x0), Math.max(1, y1 - y0), 10);
+    context.lineWidth = line.width * scale + 2;
+    context.strokeStyle = "rgb(0 0 0 / 45%)";
+    context.stroke();
+    context.lineWidth = line.width * scale;
+    context.strokeStyle = this.colours[state] ?? this.colours.uncertain;
+    context.stroke();
+    context.restore();
+  }
+
+  label({ message, name }, [x0, y0, , y1], width, height) {
+    const context = this.context;
+    const px = this.text;
+    const tall = Math.round(px * 1.85);
+    const word = STATES[message.state]?.word ?? message.state;
+    const p = message.p_fake === null ? "" : `  ${percent(message.p_fake)} fake`;
+    const text = `${name ? `${name}: ` : ""}${word}${p}`;
+    context.font = this.font;
+    const wide = context.measureText(text).width + px * 2.8;
+    const left = Math.max(2, Math.min(x0, width - wide - 2));
+    const above = y0 - tall - 6;
+    const top = above >= 2 ? above : Math.min(y1 + 6, height - tall - 2);
+    context.fillStyle = this.colours[message.state] ?? this.colours.uncertain;
+    context.beginPath();
+    context.roundRect(left, top, wide, tall, 8);
     context.fill();
     context.save();
-    context.translate(left + 8, top + 5);
+    context.translate(left + px * 0.6, top + (tall - px * 1.15) / 2);
+    context.scale(px / 14, px / 14);
     context.strokeStyle = this.ink;
     context.lineWidth = 1.6;
     context.lineCap = context.lineJoin = "round";
@@ -130,6 +137,6 @@ export class Overlay {
     context.restore();
     context.fillStyle = this.ink;
     context.textBaseline = "middle";
-    context.fillText(text, left + 30, top + LABEL_PX / 2 + 0.5);
+    context.fillText(text, left + px * 2.1, top + tall / 2 + 0.5);
   }
 }

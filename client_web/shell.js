@@ -1,9 +1,10 @@
 // What every page shares: header, navigation, state of the connection, token dialog, problems, the websocket.
 
 import { Announcer } from "./announcer.js";
-import { getJson, setToken } from "./api.js";
+import { getJson } from "./api.js";
 import { $, element, put } from "./dom.js";
 import { LiveSocket } from "./socket.js";
+import { keepToken, readToken } from "./token.js";
 
 const PAGES = [
   ["/", "My webcam"],
@@ -12,7 +13,6 @@ const PAGES = [
   ["/file", "A file"],
   ["/help", "Help"],
 ];
-const KEPT_TOKEN = "unmask-token";
 
 /**
  * Draws the header into the page and connects. `page` is the page's path, "/call" for example.
@@ -38,8 +38,10 @@ export function mountShell(page) {
   };
   socket.addEventListener("link", ({ detail }) => {
     showLink(detail);
+    if (detail.state === "incompatible") notice("This page and the server speak different versions. Reload the page; if this stays, ask for the server to be updated.");
     if (detail.state === "open") callbacks.forEach((callback) => callback());
   });
+  socket.addEventListener("restart", ({ detail }) => { if (detail.updated) notice("The server was updated. Reload this page, so that both fit together."); });
   socket.addEventListener("token", ({ detail }) => askToken(detail.wrong));
   $("token-form").addEventListener("submit", () => {
     const typed = $("token").value.trim();
@@ -55,21 +57,10 @@ export function tell(text) {
   put($("problem"), text);
 }
 
-/** The token of the address's fragment or of this tab's memory; null where there is none. */
-export function readToken() {
-  const found = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (found) {
-    keepToken(found);
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  const token = found ?? sessionStorage.getItem(KEPT_TOKEN);
-  setToken(token);
-  return token;
-}
-
-function keepToken(token) {
-  sessionStorage.setItem(KEPT_TOKEN, token);
-  setToken(token);
+/** Shows a sentence about page and server, with a button that loads the page anew. */
+function notice(text) {
+  $("notice").hidden = false;
+  put($("notice-text"), text);
 }
 
 function drawHeader(page) {
@@ -89,7 +80,12 @@ function drawHeader(page) {
   const main = document.querySelector("main");
   main.id = "content";
   main.tabIndex = -1;
-  main.prepend(element("p", { class: "alert", id: "problem", role: "alert", hidden: true }));
+  const reload = element("button", { id: "reload" }, "Reload");
+  reload.addEventListener("click", () => location.reload());
+  main.prepend(
+    element("p", { class: "notice", id: "notice", role: "alert", hidden: true }, element("span", { id: "notice-text" }), reload),
+    element("p", { class: "alert", id: "problem", role: "alert", hidden: true }),
+  );
 }
 
 function drawFooter() {

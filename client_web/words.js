@@ -8,6 +8,11 @@ export const STATES = {
   warming: { word: "looking", says: "Not enough has been seen yet." },
 };
 
+/** From the calmest to the gravest. */
+export const GRAVITY = ["warming", "authentic", "uncertain", "suspicious", "manipulated"];
+
+export const ALARMS = new Set(["suspicious", "manipulated"]);
+
 export const BRANCHES = {
   spatial: "Single frames",
   mri: "Synthesis map",
@@ -32,6 +37,35 @@ const REASONS = {
   spatial: "single frames",
 };
 
+const ADVICE = {
+  own: {
+    face_too_small: "come closer",
+    blurred: "hold still, or clean the lens",
+    too_dark: "turn a light on in front of you",
+    too_bright: "turn away from the light, or lower the exposure",
+    turned_away: "look into the camera",
+    no_evidence: "look into the camera for a few seconds",
+  },
+  other: {
+    face_too_small: "enlarge their window, or ask them to come closer",
+    blurred: "enlarge their window, or ask for a better picture",
+    too_dark: "ask them to turn a light on",
+    too_bright: "ask them to turn away from the light",
+    turned_away: "ask them to look into the camera",
+    no_evidence: "ask them to look into the camera for a few seconds",
+  },
+};
+
+const DEGRADED = {
+  mri_rate: "synthesis map looked at less often: the server is busy",
+  temporal_rate: "motion looked at less often: the server is busy",
+  spatial_rate: "fewer frames looked at: the server is busy",
+  detection_rate: "new faces searched for less often: the server is busy",
+  mri: "no synthesis map",
+  temporal: "no motion yet",
+  spatial: "no single frames",
+};
+
 export const STREAM_STATES = {
   idle: "none",
   connecting: "connecting",
@@ -48,9 +82,16 @@ const STREAM_REASONS = {
   frozen: "the picture is frozen",
 };
 
-/** A reason's code in plain words. */
-export function reason(code) {
-  return REASONS[code] ?? code.replaceAll("_", " ");
+/** A reason's code in plain words; `whose` ("own" or "other") adds what can be done about it. */
+export function reason(code, whose = null) {
+  const words = REASONS[code] ?? code.replaceAll("_", " ");
+  const advice = ADVICE[whose]?.[code];
+  return advice ? `${words}: ${advice}` : words;
+}
+
+/** What is left out, in plain words. */
+export function leftOut(code) {
+  return DEGRADED[code] ?? reason(code);
 }
 
 /** The plain words of `code`, or the sentence after `code: `. */
@@ -63,4 +104,10 @@ export function streamReason(text) {
 export function percent(p) {
   if (p === null || p === undefined) return "–";
   return `${Math.min(99, Math.max(1, Math.round(p * 100)))} %`;
+}
+
+/** A length of time for people. */
+export function duration(seconds) {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
