@@ -5,10 +5,11 @@ is drawn tells which frame it belongs to, and the number tells which frame is un
 """
 
 import argparse
+import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from unmask.models.mtcnn import FaceFinder
 from unmask.models.training.clips import load_clip
 from unmask.models.training.swaps import draw_swap
 
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 ALARMS = ("suspicious", "manipulated")
 BEFORE_S, SWAP_S, AFTER_S = 10.0, 14.0, 16.0
 CLIP_S = 8.0
@@ -65,16 +66,26 @@ def overlay_errors_ms(boxes: Sequence[tuple[int | None, float, float]]) -> list[
     return [side * (off - bias) / SPEED_PX_S * 1e3 for side, off in known if side]
 
 
-def own_preview(playwright: Playwright, folder: Path, seconds: float) -> Result:
+@contextlib.contextmanager
+def address(given: str | None) -> Iterator[str]:
+    """The address of a running server, or of one that is started for the time being."""
+    if given:
+        yield given.rstrip("/")
+        return
+    with serving() as server:
+        yield server.url
+
+
+def own_preview(playwright: Playwright, folder: Path, seconds: float, server: str | None) -> Result:
     """The webcam page's boxes over its own picture: delayed until its verdict is there, and at once."""
     camera = folder / "moving.y4m"
     write_y4m(moving_face(PERIOD_FRAMES * 6), camera)
     found: Result = {}
-    with serving() as server, launch(playwright, camera) as browser:
+    with address(server) as url, launch(playwright, camera) as browser:
         for name, exact in (("exact", "yes"), ("newest", "no")):
             with spied(browser) as page:
                 page.add_init_script(f"localStorage.setItem('unmask-exact', '{exact}')")
-                page.goto(server.url)
+                page.goto(url)
                 page.click("#start-camera")
                 found[name] = watched(page, seconds)
     return found
@@ -145,7 +156,7 @@ def swap_pair(data: Path | None, folder: Path, own: bool) -> tuple[list[Any], li
     return clip.frames_rgb, draw_swap(rng, kind="tremble").play(clip.frames_rgb, clip.landmarks, rng)
 
 
-def splice_alarm(playwright: Playwright, folder: Path, data: Path | None, own: bool) -> Result:
+def splice_alarm(playwright: Playwright, folder: Path, data: Path | None, server: str | None, *, own: bool) -> Result:
     """Genuine, swapped, genuine as the camera: when the page alarms and when it is calm again."""
     pair = swap_pair(data, folder, own)
     if pair is None:
@@ -153,9 +164,9 @@ def splice_alarm(playwright: Playwright, folder: Path, data: Path | None, own: b
     made = splice(*pair, BEFORE_S, SWAP_S, AFTER_S)
     camera = folder / "splice.y4m"
     write_y4m(made.frames_rgb, camera)
-    with serving() as server, launch(playwright, camera) as browser, spied(browser) as page:
+    with address(server) as url, launch(playwright, camera) as browser, spied(browser) as page:
         page.add_init_script("localStorage.setItem('unmask-exact', 'no')")
-        page.goto(server.url)
+        page.goto(url)
         page.click("#start-camera")
         time.sleep(2 * len(made.frames_rgb) / FPS + 10)
         states = page.evaluate("spy.states")
@@ -176,17 +187,17 @@ def alarms(states: Sequence[tuple[str, float, int | None]], starts: int, ends: i
     }
 
 
-def eight_faces(playwright: Playwright, folder: Path, seconds: float) -> Result:
+def eight_faces(playwright: Playwright, folder: Path, seconds: float, server: str | None) -> Result:
     """Eight faces in a captured tab of 1280 x 720: how often the page paints, and how many labels it draws."""
     frames = list(crowd(50))
     write_y4m(frames, folder / "crowd.y4m")
-    with serving() as server, launch(playwright, folder / "crowd.y4m") as browser, spied(browser, 1280) as page:
+    with address(server) as url, launch(playwright, folder / "crowd.y4m") as browser, spied(browser, 1280) as page:
         page.add_init_script(
             "navigator.mediaDevices.getDisplayMedia = () => navigator.mediaDevices.getUserMedia("
             "{ video: { width: 1280, height: 720 } })"
         )
-        page.goto(f"{server.url}/call")
-        page.click("#start-capture")
+        page.goto(f"{url}/call")
+        page.click("#share")
         eight = "Number(document.getElementById('overlay')?.dataset.boxes) === 8"
         reached = bool(wait_for(lambda: page.evaluate(eight), PATIENCE_S))
         page.evaluate("Object.assign(spy, { keep: true, boxes: [], paints: [] })")
@@ -208,18 +219,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="of: own, returned, stale, splice, splice_own, faces")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
     parser.add_argument("--clips", type=Path, help="folder with live_swap_original.mp4 and live_swap_forged.mp4")
+    parser.add_argument("--server", help="measure the pages of this running server (own, splice, faces)")
     parser.add_argument("--json", action="store_true", help="print one JSON object only")
     parser.add_argument("--keep", action="store_true", help="write the result file also when only parts were measured")
     asked = parser.parse_args()
     if CHROMIUM is None:
         raise SystemExit("error: needs Chromium at /usr/bin/chromium")
     parts: dict[str, Callable[[Playwright, Path], Result]] = {
-        "own": lambda p, f: own_preview(p, f, asked.seconds),
+        "own": lambda p, f: own_preview(p, f, asked.seconds, asked.server),
         "returned": lambda p, f: returned_stream(p, f, asked.seconds),
         "stale": lambda p, f: stale_verdict(p, f, asked.seconds),
-        "splice": lambda p, f: splice_alarm(p, f, asked.clips, own=False),
-        "splice_own": lambda p, f: splice_alarm(p, f, asked.clips, own=True),
-        "faces": lambda p, f: eight_faces(p, f, asked.seconds),
+        "splice": lambda p, f: splice_alarm(p, f, asked.clips, asked.server, own=False),
+        "splice_own": lambda p, f: splice_alarm(p, f, asked.clips, asked.server, own=True),
+        "faces": lambda p, f: eight_faces(p, f, asked.seconds, asked.server),
     }
     result: Result = {"seconds": asked.seconds}
     with sync_playwright() as playwright:

@@ -24,7 +24,7 @@ FLAGS = (
     "--disable-background-networking",
     "--no-first-run",
 )
-START_S = 120.0
+START_S = 400.0
 
 SPY = Path(__file__).with_name("overlay_spy.js").read_text("utf-8")
 
