@@ -34,7 +34,7 @@ def sum_up(observed: Observed, load: Load) -> Result:
     latencies_ms = [ms for _, ms, _ in sorted(sample for own in samples.values() for sample in own)]
     rates = [len(samples[name]) / (load.seconds - load.warm_up_s) for name in observed.stats]
     frames_in, analyzed, dropped = totals(observed.stats)
-    judged_with_face = sum(judged.verdicts > 0 for judged in observed.judged)
+    sent = sum(judged.verdicts > 0 for judged in observed.judged) - dropped["cancelled"]
     return {
         "workers": observed.workers,
         "glass_to_verdict_ms": percentiles(latencies_ms),
@@ -49,7 +49,7 @@ def sum_up(observed: Observed, load: Load) -> Result:
         "conservation_ok": bool(observed.stats) and conserved(observed),
         "refused": observed.refused,
         "codes_unreadable": sum(judged.painted_s is None for judged in observed.judged),
-        "verdicts_not_received": judged_with_face - len(arrived),
+        "verdicts_not_received": max(0, sent - len(arrived)),
         "oldest_analyzed_ms": round(max((judged.age_ms for judged in observed.judged), default=0.0), 1),
         "degraded": dict(rungs),
         **usage(observed, load),

@@ -58,7 +58,8 @@ def run_at(factor: int, capacity: float, asked: Any, size: str) -> Result:
 def line_of(run: Result) -> str:
     """One run as a line of text."""
     return (
-        f"{run['factor']}x: oldest analysed {run['oldest_analyzed_ms']} ms, memory {run['rss_slope_mb_per_min']} MB/min, "
+        f"{run['factor']}x: oldest analysed {run['oldest_analyzed_ms']} ms, "
+        f"memory {run['rss_slope_mb_per_min']} MB/min, "
         f"every frame accounted for: {run['conservation_ok']}, dropped {run['dropped']}, degraded {run['degraded']}"
     )
 

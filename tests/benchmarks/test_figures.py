@@ -159,9 +159,9 @@ def test_a_side_that_found_no_face_has_no_cost_of_a_face() -> None:
 
 def test_the_cost_of_a_face_is_what_goes_beyond_the_empty_frame() -> None:
     rows = [
-        {"faces": count, "faces_found": float(count), "ms_per_frame": 5.0 + 8 * count, "cpu_ms_per_frame": 6.0 + 10 * count}
-        for count in (0, 1, 4)
-    ]  # fmt: skip
+        {"faces": n, "faces_found": float(n), "ms_per_frame": 5.0 + 8 * n, "cpu_ms_per_frame": 6.0 + 10 * n}
+        for n in (0, 1, 4)
+    ]
 
     found = import_module("faces").with_cost(rows)
 
