@@ -36,7 +36,7 @@ from unmask.pipeline.quality import head_yaw
 from unmask.pipeline.types import Frame
 
 BASELINE_S, SEARCH_S, LONGEST_S = 1.0, 6.0, 60.0
-"""Of a natural turn: frontal before it, within how long it must come, and how much of a clip is searched."""
+"""Of a natural turn: frontal before it, at most how long before, and how much of a clip is searched."""
 STEADY_YAW, FRONTAL_YAW = 0.35, 0.6
 LIVE_HZ, CLIP_HZ, SCAN_HZ = 7.0, 25.0, 5.0
 MAX_SIDE_PX = 640
@@ -130,34 +130,39 @@ def find_turns(path: Path, finder: FaceFinder) -> list[Turn]:
 
 
 def turns_in(rows: Sequence[tuple[float, float]]) -> list[Turn]:
-    """Turns in a course of (seconds, yaw)."""
+    """Turns in a course of (seconds, yaw): the head is turned, and was frontal for a second shortly before."""
     if len(rows) < 3:
         return []
     times = np.array([t for t, _ in rows])
     yaw = np.convolve(np.pad([y for _, y in rows], 1, "edge"), [0.25, 0.5, 0.25], "valid")
     turns: list[Turn] = []
     free_s = -np.inf
-    for start_s in times:
-        before = (times >= start_s) & (times < start_s + BASELINE_S)
-        if start_s < free_s or before.sum() < 0.7 * BASELINE_S * SCAN_HZ:
-            continue
-        middle = float(np.median(yaw[before]))
-        if abs(middle) > FRONTAL_YAW or np.ptp(yaw[before]) > STEADY_YAW:
-            continue
-        after = (times >= start_s + BASELINE_S) & (times < start_s + BASELINE_S + SEARCH_S)
-        turned = np.flatnonzero(after & (np.abs(yaw - middle) >= TURN_YAW))
-        if len(turned):
-            side = Prompt.TURN_LEFT if yaw[turned[0]] > middle else Prompt.TURN_RIGHT
-            turns.append(Turn(float(start_s), float(times[turned[0]]), side))
-            free_s = times[turned[0]] + 1.0
+    for turned, turned_s in enumerate(times):
+        starts = times[(times >= max(free_s, turned_s - SEARCH_S)) & (times <= turned_s - BASELINE_S)]
+        for start_s in starts[::-1]:
+            middle = frontal(times, yaw, float(start_s))
+            if middle is not None and abs(yaw[turned] - middle) >= TURN_YAW:
+                side = Prompt.TURN_LEFT if yaw[turned] > middle else Prompt.TURN_RIGHT
+                turns.append(Turn(float(start_s), float(turned_s), side))
+                free_s = turned_s + 1.0
+                break
     return turns
+
+
+def frontal(times: NDArray[np.float64], yaw: NDArray[np.float64], start_s: float) -> float | None:
+    """The yaw of a steady, frontal second from `start_s` on; None where it is not one."""
+    there = (times >= start_s) & (times < start_s + BASELINE_S)
+    if there.sum() < 0.7 * BASELINE_S * SCAN_HZ or np.ptp(yaw[there]) > STEADY_YAW:
+        return None
+    middle = float(np.median(yaw[there]))
+    return middle if abs(middle) <= FRONTAL_YAW else None
 
 
 def read_turn(path: Path, turn: Turn) -> list[tuple[float, Image]]:
     """(seconds, frame) around a turn at 25 Hz."""
     frames = []
     for pts_s, image_rgb in read_clip(path, 1 / CLIP_HZ):
-        if pts_s > turn.turned_s + 2.5:
+        if pts_s > turn.turned_s + 2.2:
             break
         if pts_s >= turn.start_s - 0.2:
             frames.append((pts_s, shrink(image_rgb)))

@@ -50,7 +50,7 @@ class ChallengeSettings:
         baseline_s, baseline_limit_s: frontal video that is needed before the prompt, and how long it is waited for.
         baseline_samples: least number of samples in it.
         answer_limit_s: how long the prompt may take to be followed.
-        after_s: how long it goes on once the prompt was followed.
+        lead_s, after_s: how long before the prompt was followed, and how long after that, the answer is weighed.
         answer_samples: least number of samples in the answer.
         lost_s: a face unseen for this long is gone.
         suspicious_at, passed_below: of the probability that the change is a swap's.
@@ -60,6 +60,7 @@ class ChallengeSettings:
     baseline_limit_s: float = 8.0
     baseline_samples: int = 6
     answer_limit_s: float = 8.0
+    lead_s: float = 1.0
     after_s: float = 1.5
     answer_samples: int = 4
     lost_s: float = 3.0
@@ -205,7 +206,8 @@ class Challenge:
         return "not_far_enough" if self._farthest >= HALF_WAY else "no_answer"
 
     def _judge(self) -> None:
-        evidence = weigh(self._baseline, self._answer, self._breaks)
+        since_s = (self._followed_s or 0.0) - self.settings.lead_s
+        evidence = weigh(self._baseline, [s for s in self._answer if s.pts_s >= since_s], self._breaks)
         if evidence is None or evidence.samples < self.settings.answer_samples:
             self._end(Outcome.INCONCLUSIVE, "too_few_samples")
             return
