@@ -29,7 +29,7 @@ export async function call(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "unreachable", "The server does not answer. Is it still running?");
   }
-  if (response.ok) return response;
+  if (response.ok || response.status === 304) return response;
   throw await problemOf(response);
 }
 

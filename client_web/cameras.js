@@ -1,64 +1,109 @@
-// The page of the server's streams.
+// The camera wall: every stream of the server as a tile, alarms on top.
 
-import { getJson } from "./api.js";
-import { $, swap } from "./dom.js";
-import { LiveView } from "./live.js";
-import { JpegView, watch } from "./media.js";
+import { call, getJson } from "./api.js";
+import { Alarms } from "./alarms.js";
+import { openCameraForm, wireCameraForm } from "./camera-form.js";
+import { $, put } from "./dom.js";
 import { mountShell } from "./shell.js";
-import { STREAM_STATES } from "./words.js";
+import { Tile } from "./tiles.js";
+import { GRAVITY } from "./words.js";
 
-const STREAMS_MS = 3000;
+const LOOK_MS = 1500;
+const PAGE_MS = 250;
+const ALARMED_FIRST_MS = 4000;
 
 const shell = mountShell("/cameras");
-const view = new LiveView($("live-view"), shell, "Choose a stream of this server.");
-let connection = null;
+const tiles = new Map();
+const alarms = new Alarms({ section: $("alarms"), list: $("alarm-list"), rest: $("alarm-rest"), all: $("alarms-read") }, (text) => shell.announcer.say("alarm", text));
+const known = { mayChange: false, looking: false, lasting: 0, most: 0, orderAt: 0 };
 
-async function end() {
-  const old = connection;
-  connection = null;
-  view.end();
-  swap($("watch"), $("stop-watching"), false);
-  await old?.close();
+async function look() {
+  if (known.looking) return;
+  known.looking = true;
+  try {
+    const [{ streams, max_streams: most }, { history }] = await Promise.all([
+      getJson("/api/streams"),
+      getJson("/api/history?kind=face&state=suspicious&state=manipulated&limit=50"),
+    ]);
+    known.most = most;
+    known.lasting = alarms.show(history);
+    show(streams);
+    shell.tell("");
+  } catch (error) {
+    if (error.status !== 401) shell.tell(error.message);
+  } finally {
+    known.looking = false;
+  }
 }
 
-async function start() {
-  const name = $("streams").value;
-  await end();
-  if (!name) return shell.tell("This server has no stream to watch. Add one with --source NAME=URL.");
-  view.begin(name, "watch");
-  swap($("watch"), $("stop-watching"), true);
+function show(streams) {
+  const names = new Set(streams.map((stream) => stream.name));
+  for (const [name, tile] of tiles) {
+    if (names.has(name)) continue;
+    tile.close();
+    tiles.delete(name);
+  }
+  for (const stream of streams) {
+    if (!tiles.has(stream.name)) {
+      const tile = new Tile(stream.name, { onedit: openCameraForm, onremove: askRemove });
+      tiles.set(stream.name, tile);
+      $("wall").append(tile.root);
+    }
+    tiles.get(stream.name).update(stream, known.mayChange);
+  }
+  order(performance.now());
+  $("nothing").hidden = streams.length > 0;
+  const seen = streams.filter((stream) => ["live", "no_face"].includes(stream.state)).length;
+  put($("summary"), streams.length ? `${streams.length} of at most ${known.most}, ${seen} with a picture${known.lasting ? `, ${known.lasting} with an alarm` : ""}` : "");
+}
+
+/** Cameras with an alarm come first; the order changes rarely and never under the keyboard. */
+function order(now) {
+  if (now - known.orderAt < ALARMED_FIRST_MS || $("wall").contains(document.activeElement)) return;
+  known.orderAt = now;
+  const rank = (tile) => Math.max(GRAVITY.indexOf(tile.gravest(now)?.state), GRAVITY.indexOf("uncertain"));
+  const wanted = [...tiles.values()].sort((a, b) => rank(b) - rank(a) || a.name.localeCompare(b.name));
+  wanted.forEach((tile, index) => {
+    if ($("wall").children[index] !== tile.root) $("wall").insertBefore(tile.root, $("wall").children[index]);
+  });
+}
+
+function askRemove(stream) {
+  put($("remove-text"), `${stream.name} is no longer watched. Its history stays until the server stops.`);
+  $("remove-dialog").returnValue = "keep";
+  $("remove-dialog").dataset.name = stream.name;
+  $("remove-dialog").showModal();
+}
+
+$("remove-dialog").addEventListener("close", async () => {
+  if ($("remove-dialog").returnValue !== "remove") return;
+  const { name } = $("remove-dialog").dataset;
   try {
-    connection = await watch(name, view.video, () => asPictures(name));
+    await call(`/api/streams/${encodeURIComponent(name)}`, { method: "DELETE" });
+    shell.announcer.say("removed", `${name} was removed.`);
+    await look();
+    $("add").focus();
   } catch (error) {
-    if (!error.status) return asPictures(name);
-    await end();
     shell.tell(error.message);
   }
-}
+});
 
-/** The way without WebRTC. */
-function asPictures(name) {
-  if (view.stream !== name) return;
-  view.video.srcObject = null;
-  view.still.hidden = false;
-  connection = new JpegView(name, view.still, (error) => shell.tell(error.message));
-}
+wireCameraForm(async (name) => {
+  await look();
+  tiles.get(name)?.root.querySelector("h2 a").focus();
+});
+$("add").addEventListener("click", () => openCameraForm());
+$("add-first").addEventListener("click", () => openCameraForm());
+$("add-sample").addEventListener("click", () => openCameraForm(null, "demo:"));
 
-async function listStreams() {
-  const { streams } = await getJson("/api/streams");
-  const select = $("streams");
-  const labels = streams.map((stream) => [stream.name, `${stream.name} (${STREAM_STATES[stream.state] ?? stream.state})`]);
-  if (JSON.stringify(labels) !== select.dataset.labels) {
-    const chosen = select.value;
-    select.replaceChildren(...labels.map(([name, label]) => new Option(label, name, false, name === chosen)));
-    select.dataset.labels = JSON.stringify(labels);
+shell.connected(async () => {
+  try {
+    known.mayChange = (await shell.info()).may_change;
+    for (const id of ["add", "add-first", "add-sample"]) $(id).hidden = !known.mayChange;
+    await look();
+  } catch (error) {
+    shell.tell(error.message);
   }
-  $("streams-hint").textContent = streams.length ? "" : "No stream is running here. Start the server with --source NAME=URL, or with --source demo=demo:";
-}
-
-const refresh = () => listStreams().catch((error) => shell.tell(error.message));
-shell.connected(refresh);
-setInterval(() => { if (!document.hidden && shell.socket.state === "open") refresh(); }, STREAMS_MS);
-$("watch").addEventListener("click", start);
-$("stop-watching").addEventListener("click", end);
-addEventListener("pageshow", (event) => { if (event.persisted) end(); });
+});
+setInterval(() => { if (!document.hidden && shell.socket.state === "open") look(); }, LOOK_MS);
+setInterval(() => { for (const tile of tiles.values()) tile.page(performance.now()); }, PAGE_MS);

@@ -1,126 +1,118 @@
-// The panel that analyses a file: sends it, follows the progress, shows the result.
+// One file on its way: sent with progress, followed as a job of the server, cancelled for good.
 
-import { call, Problem } from "./api.js";
-import { element } from "./dom.js";
-import { icon } from "./icons.js";
-import { BRANCHES, percent, reason, STATES } from "./words.js";
+import { authorization, call, getJson, Problem } from "./api.js";
 
-/** Makes the form work; `$` finds elements by id, `tell` shows a problem. */
-export function wireUpload($, tell) {
-  let running = null;
+const LOOK_MS = 600;
+const MOST_FAILURES = 8;
+const KEPT_JOB = "unmask-job";
 
-  $("upload").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const [file] = $("file").files;
-    if (!file || running) return;
-    running = new AbortController();
-    tell("");
-    $("result").hidden = true;
-    $("cancel-upload").hidden = false;
-    $("analyze").setAttribute("aria-busy", "true");
-    $("upload-hint").textContent = `Sending ${file.name} …`;
-    const onprogress = (done) => {
-      $("upload-hint").textContent = `Looking at ${file.name}${done ? `: ${Math.round(done * 100)} %` : " …"}`;
-    };
-    try {
-      const result = await analyzeFile(file, $("method").value, onprogress, running.signal);
-      showResult($("result"), result);
-      $("announcer").textContent = `${result.file}: ${STATES[result.verdict].word}.`;
-    } catch (error) {
-      if (error.name !== "AbortError") tell(error.message);
-    } finally {
-      running = null;
-      $("upload-hint").textContent = "";
-      $("cancel-upload").hidden = true;
-      $("analyze").removeAttribute("aria-busy");
+/** The job that this tab followed last, so that it survives a reload; null where there is none. */
+export function rememberedJob() {
+  return sessionStorage.getItem(KEPT_JOB);
+}
+
+/** Forgets the job of this tab. */
+export function forgetJob() {
+  sessionStorage.removeItem(KEPT_JOB);
+}
+
+/** Sends and follows one file; `onstep({step, done, …})` tells how far it is. */
+export class FileJob {
+  constructor(onstep) {
+    this.onstep = onstep;
+    this.id = null;
+    this.request = null;
+    this.cancelled = false;
+  }
+
+  /** Sends a file and gives the finished job; throws a Problem, or null where it was cancelled. */
+  async run(file, method) {
+    const job = await this.send(file, method);
+    if (this.cancelled) {
+      if (job) remove(job.id);
+      throw null;
     }
-  });
-
-  $("cancel-upload").addEventListener("click", () => running?.abort());
-}
-
-/** Analyses a file; `onprogress` gets 0..1 while it runs; gives the result of the server. */
-export async function analyzeFile(file, method, onprogress, signal) {
-  const form = new FormData();
-  form.append("file", file, file.name);
-  const response = await call(`/api/analyze?method=${encodeURIComponent(method)}`, {
-    method: "POST",
-    headers: { Accept: "application/x-ndjson" },
-    body: form,
-    signal,
-  });
-  for await (const line of lines(response.body)) {
-    const message = JSON.parse(line);
-    if (message.error) throw new Problem(422, message.error, `${message.message[0].toUpperCase()}${message.message.slice(1)}.`);
-    if (message.result) return message.result;
-    onprogress(message.progress);
+    this.id = job.id;
+    sessionStorage.setItem(KEPT_JOB, job.id);
+    return this.follow();
   }
-  throw new Problem(0, "cut_off", "The server stopped before the result was there.");
-}
 
-async function* lines(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const parts = (rest + value).split("\n");
-    rest = parts.pop();
-    yield* parts.filter((part) => part);
+  /** Follows a job that was started before. */
+  resume(id) {
+    this.id = id;
+    return this.follow();
+  }
+
+  /** Stops the work here and on the server. */
+  async cancel() {
+    this.cancelled = true;
+    this.request?.abort();
+    forgetJob();
+    if (this.id) await remove(this.id);
+  }
+
+  send(file, method) {
+    const form = new FormData();
+    form.append("file", file, file.name);
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      this.request = request;
+      request.upload.addEventListener("progress", (event) => {
+        this.onstep({ step: "sending", done: event.lengthComputable ? event.loaded / event.total : null, bytes: event.loaded, all: event.total });
+      });
+      request.upload.addEventListener("load", () => this.onstep({ step: "checking", done: null }));
+      request.addEventListener("load", () => settle(request, resolve, reject));
+      request.addEventListener("error", () => reject(new Problem(0, "unreachable", "The connection to the server broke while the file was sent.")));
+      request.addEventListener("abort", () => reject(null));
+      request.open("POST", `/api/jobs?method=${encodeURIComponent(method)}`);
+      for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
+      this.onstep({ step: "sending", done: 0, bytes: 0, all: file.size });
+      request.send(form);
+    });
+  }
+
+  async follow() {
+    let failures = 0;
+    for (;;) {
+      if (this.cancelled) throw null;
+      let job = null;
+      try {
+        job = await getJson(`/api/jobs/${this.id}`);
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        if (error.status || failures > MOST_FAILURES) throw error;
+        this.onstep({ step: "silent", done: null });
+      }
+      if (this.cancelled) throw null;
+      if (job?.state === "done") return job;
+      if (job?.state === "failed") throw new Problem(422, job.error, sentence(job.message));
+      if (job?.state === "cancelled") throw new Problem(0, "cancelled", "The analysis was cancelled on the server.");
+      if (job) this.onstep({ step: job.state, done: job.state === "running" && job.progress ? job.progress : null, name: job.file });
+      await new Promise((wake) => setTimeout(wake, LOOK_MS));
+    }
   }
 }
 
-/** Fills `root` with a result. */
-export function showResult(root, result) {
-  const reasons = result.reasons.map(reason);
-  const head = element("div", { class: "head" }, icon(result.verdict), element("span", { class: "word" }, STATES[result.verdict].word));
-  const p = result.p_fake === null ? "no probability" : `P(fake) ${percent(result.p_fake)}`;
-  head.append(element("span", { class: "p" }, p));
-  const says = `${STATES[result.verdict].says}${reasons.length ? ` Because ${reasons.join("; ")}.` : ""}`;
-  root.dataset.state = result.verdict;
-  root.dataset.p = result.p_fake === null ? "" : String(result.p_fake);
-  root.replaceChildren(
-    element("h2", {}, result.file),
-    element("div", { class: "face", "data-state": result.verdict }, head, element("p", { class: "notes" }, says), branches(result)),
-    faces(result),
-    element("p", { class: "hint" }, counts(result)),
-  );
-  root.hidden = false;
+function settle(request, resolve, reject) {
+  let body = {};
+  try {
+    body = JSON.parse(request.responseText);
+  } catch {
+    body = { error: "failed", message: `the server answered ${request.status}` };
+  }
+  if (request.status === 202) resolve(body);
+  else reject(new Problem(request.status, body.error, sentence(body.message)));
 }
 
-function branches(result) {
-  const rows = Object.entries(result.branches).map(([name, branch]) => {
-    const fill = element("span", { class: "fill" });
-    fill.style.inlineSize = `${branch.p_fake * 100}%`;
-    return element(
-      "li",
-      {},
-      element("span", { class: "label" }, BRANCHES[name] ?? name),
-      element("span", { class: "track" }, fill),
-      element("span", { class: "value" }, percent(branch.p_fake)),
-      element("span", { class: "weight" }, `weight ${Math.round(branch.weight * 100)} %`),
-    );
-  });
-  return element("ul", { class: "branches" }, ...rows);
+async function remove(id) {
+  try {
+    await call(`/api/jobs/${id}`, { method: "DELETE" });
+  } catch {
+    // The server lets go of a job that nobody asks after by itself.
+  }
 }
 
-function faces(result) {
-  if (result.tracks.length < 2) return "";
-  const rows = result.tracks.map((track) =>
-    element(
-      "tr",
-      {},
-      element("td", {}, `Face ${track.track}`),
-      element("td", {}, STATES[track.verdict]?.word ?? track.verdict),
-      element("td", {}, percent(track.p_fake)),
-      element("td", {}, `${track.first_s.toFixed(1)}–${track.last_s.toFixed(1)} s`),
-    ),
-  );
-  return element("table", {}, element("tbody", {}, ...rows));
-}
-
-function counts(result) {
-  const { frames, seconds } = result;
-  const length = seconds.video ? `${seconds.video.toFixed(1)} s of video` : "One picture";
-  return `${length}; ${frames.analyzed} of ${frames.decoded} pictures looked at, ${frames.with_face} with a face; took ${seconds.wall.toFixed(1)} s.`;
+function sentence(text) {
+  return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }

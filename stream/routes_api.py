@@ -1,6 +1,7 @@
 """The JSON API: streams, their pictures, events and verdicts; and what monitors ask for."""
 
 import asyncio
+import json
 from typing import Annotated
 
 import cv2
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, SecretStr
 
+from unmask.pipeline.types import Verdict
 from unmask.stream import wire
 from unmask.stream.auth import Grant
 from unmask.stream.metrics import CONTENT_TYPE
@@ -82,12 +84,19 @@ async def frame(
 ) -> Response:
     """A JPEG of the newest analysed frame, at most `width` pixels wide; `X-Frame-Seq` is its number.
 
+    `X-Faces` holds the faces of this very frame as JSON: `[[track, state, p_fake, x0, y0, x1, y1], …]`.
     The answer is 304 while the frame of the `ETag` shown in `If-None-Match` is still the newest.
     """
-    newest = visible_stream(service, grant, name).tap.frame
+    stream = visible_stream(service, grant, name)
+    newest = stream.tap.frame
     if newest is None:
         raise ApiError(404, "no_picture", "this stream has no picture yet")
-    headers = {"Cache-Control": "no-store", "X-Frame-Seq": str(newest.seq), "ETag": f'"{newest.seq}-{width}"'}
+    headers = {
+        "Cache-Control": "no-store",
+        "ETag": f'"{newest.seq}-{width}"',
+        "X-Frame-Seq": str(newest.seq),
+        "X-Faces": json.dumps([_face(verdict) for verdict in stream.newest() if verdict.seq == newest.seq]),
+    }
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     jpeg = await asyncio.to_thread(_to_jpeg, newest.image_rgb, width)
@@ -144,6 +153,11 @@ async def readyz(request: Request, service: ServiceDep) -> JSONResponse:
 def _full(grant: Grant) -> None:
     if not grant.full:
         raise ApiError(403, "no_right", "this token has no right to add or remove streams")
+
+
+def _face(verdict: Verdict) -> list[object]:
+    p_fake = None if verdict.p_fake is None else round(float(verdict.p_fake), 3)
+    return [verdict.track, verdict.state.value, p_fake, *(round(float(value), 4) for value in verdict.box_xyxy)]
 
 
 def _to_jpeg(image_rgb: NDArray[np.uint8], most_wide: int) -> bytes:

@@ -60,7 +60,7 @@ def create_app(service: Service) -> FastAPI:
                 allow_origins=list(service.settings.allowed_origins),
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
                 allow_headers=["Authorization", "Content-Type"],
-                expose_headers=["Location", "ETag", "Retry-After", "X-Frame-Seq"],
+                expose_headers=["Location", "ETag", "Retry-After", "X-Frame-Seq", "X-Faces"],
             )
         )
     app = FastAPI(

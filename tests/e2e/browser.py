@@ -51,6 +51,12 @@ class ServerProcess:
             content = answer.read()
         return json.loads(content) if content else None
 
+    def text(self, path: str) -> str:
+        """The answer of the server as text."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(self.url + path, timeout=10) as answer:
+            return str(answer.read(), "utf-8")
+
     def streams(self) -> dict[str, dict[str, Any]]:
         """The server's streams by name."""
         return {stream["name"]: stream for stream in self.get("/api/streams")["streams"]}

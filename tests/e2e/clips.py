@@ -15,7 +15,12 @@ def face_clip(folder: Path, seconds: float = 60.0) -> Path:
     shared = SHARED / "talking_face_200s.mp4"
     if shared.exists():
         return shared
-    path = folder / "face.mp4"
+    return demo_clip(folder, seconds, "face.mp4")
+
+
+def demo_clip(folder: Path, seconds: float, name: str = "demo.mp4") -> Path:
+    """A clip of the demo's picture, which holds the face of a public-domain photograph."""
+    path = folder / name
     scene = DemoScene()
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "tune": "zerolatency"})

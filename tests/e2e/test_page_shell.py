@@ -24,7 +24,7 @@ def test_page_asks_for_the_token_and_remembers_it(playwright: Playwright, monkey
             page.fill("#token", "open sesame")
             page.keyboard.press("Enter")
             wait_for(lambda: page.text_content("#link-text") == "connected")
-            wait_for(lambda: page.input_value("#streams") == "demo")
+            wait_for(lambda: page.locator(".tile[data-name=demo]").count() == 1)
             page.reload()
             wait_for(lambda: page.text_content("#link-text") == "connected")
         with watched_page(browser) as (page, _):

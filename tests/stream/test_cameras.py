@@ -1,5 +1,7 @@
 """The routes of the camera wall: tests and changes of a camera, history, pictures; never a credential."""
 
+import json
+
 import httpx
 import pytest
 
@@ -93,6 +95,7 @@ async def test_small_picture_comes_once_per_frame() -> None:
         small = await client.get("/api/streams/cam/frame.jpg", params={"width": 160})
         large = await client.get("/api/streams/cam/frame.jpg")
         assert len(small.content) < len(large.content)
+        assert json.loads(small.headers["x-faces"]) == [[1, "authentic", 0.1, 0.25, 0.25, 0.5, 0.75]]
         assert running.service.streams.all()[0].task is not None
         running.service.streams.all()[0].task.cancel()
         await running.until(lambda: not running.service.streams.all()[0].running)
