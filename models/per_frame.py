@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from unmask.models.align import CROP_SIZE
-from unmask.models.mri import ENCODER_BLOCKS, MriNet
+from unmask.models.mri import ENCODER_BLOCKS, LightGenerator, MriNet
 from unmask.models.preprocess import IMAGENET_MEAN, IMAGENET_STD, SPATIAL_SIZE
 from unmask.models.spatial import SpatialNet
 
@@ -22,6 +22,9 @@ class PerFrameNet(nn.Module):
         outputs: fields of `CropScores`, in the order of what `forward` returns.
         shared: whether the early blocks run once for both.
     """
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, spatial: SpatialNet | None, mri: MriNet | None) -> None:
         super().__init__()
@@ -44,7 +47,7 @@ class PerFrameNet(nn.Module):
         if not self.shared:
             found = self.spatial(images) if self.spatial is not None else ()
             return (*found, *self.mri(images)) if self.mri is not None else tuple(found)
-        assert self.spatial is not None and self.mri is not None
+        assert self.mri is not None and isinstance(self.mri.generator, LightGenerator)
         x, skips = self.mri.generator.encode(images)
         drawn = self.mri.generator.decode(skips)
         return *self.finish_spatial(x), *self.mri.judge(drawn)
@@ -69,7 +72,9 @@ class PerFrameNet(nn.Module):
 def same_trunk(spatial: SpatialNet, mri: MriNet) -> bool:
     """Whether the MRI generator's encoder has exactly the spatial branch's weights."""
     generator, backbone = mri.generator, spatial.backbone
-    pairs = [(generator.stem[0], backbone._conv_stem), (generator.stem[1], backbone._bn0)]
+    if not isinstance(generator, LightGenerator):
+        return False
+    pairs: list[tuple[nn.Module, nn.Module]] = [(generator.stem[0], backbone._conv_stem), (generator.stem[1], backbone._bn0)]
     pairs += list(zip(generator.blocks, backbone._blocks[:ENCODER_BLOCKS], strict=True))
     return all(_equal(a, b) for a, b in pairs)
 

@@ -55,8 +55,8 @@ def metrics_text(service: Service, may_see: Callable[[str], bool]) -> str:
 
 
 def _add_engine(page: Page, service: Service) -> None:
-    rung = [({}, service.streams.ladder.rung)]
-    page.family("unmask_degradation_rung", "gauge", "Work left out under overload; 0 = none.", rung)
+    rung = service.streams.ladder.rung
+    page.family("unmask_degradation_rung", "gauge", "Work left out under overload; 0 = none.", [({}, rung)])
     stats = service.engine.stats
     if stats is None:
         return

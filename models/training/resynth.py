@@ -33,6 +33,7 @@ FACE_BYTES = PACK_SIZE * PACK_SIZE * 3
 KINDS = ("nearest8", "transposed8", "shuffle4")
 """Way up and how often the bottleneck is smaller than the face."""
 
+Drawer = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 Progress = Callable[[int, int], None]
 
 
@@ -118,9 +119,9 @@ def train_all(pack_folder: Path, steps: int, progress: Callable[[str, int, int],
     return [train_resynthesiser(pack, kind, steps, partial(progress, kind), folder / f"{kind}.pt") for kind in KINDS]
 
 
-def open_drawers(pack_folder: Path) -> list[Callable[[NDArray[np.uint8]], NDArray[np.uint8]]]:
+def open_drawers(pack_folder: Path) -> list[Drawer]:
     """The pack's finished networks, each drawing an aligned face (n, n, 3) anew; empty where none was trained."""
-    drawers = []
+    drawers: list[Drawer] = []
     for kind in KINDS:
         path = pack_folder / FOLDER / f"{kind}.pt"
         if path.exists():
