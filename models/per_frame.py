@@ -74,7 +74,10 @@ def same_trunk(spatial: SpatialNet, mri: MriNet) -> bool:
     generator, backbone = mri.generator, spatial.backbone
     if not isinstance(generator, LightGenerator):
         return False
-    pairs: list[tuple[nn.Module, nn.Module]] = [(generator.stem[0], backbone._conv_stem), (generator.stem[1], backbone._bn0)]
+    pairs: list[tuple[nn.Module, nn.Module]] = [
+        (generator.stem[0], backbone._conv_stem),
+        (generator.stem[1], backbone._bn0),
+    ]
     pairs += list(zip(generator.blocks, backbone._blocks[:ENCODER_BLOCKS], strict=True))
     return all(_equal(a, b) for a, b in pairs)
 
