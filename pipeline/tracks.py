@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from unmask.models.mtcnn import Detection
+from unmask.pipeline.cadence import Cadence, Scenery
 from unmask.pipeline.types import Face, Frame
 
 Floats = NDArray[np.float32]
@@ -21,6 +21,12 @@ FOLLOW_IOU = 0.4
 """A followed box that moved away further than this from where it was expected is not the same face."""
 DOUBLE_IOU = 0.6
 """Two tracks that overlap so much follow one face."""
+SURE_IOU = 0.6
+"""A search that finds a followed face further away than this shows that following it is not steady."""
+YOUNG_S = 0.5
+"""A track that exists for less than this is watched closely."""
+FAST_WIDTHS_PER_S = 1.5
+"""A face that moves or grows by more of its widths in a second is watched closely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +34,9 @@ class TrackSettings:
     """When to search, when to believe, when to let go. Times in seconds of the stream's clock.
 
     Attributes:
-        search_every_s: between two searches of the whole frame while tracking is steady.
-        unsure_search_every_s: the same while it is not.
+        search_every_s: the longest wait between two searches of the whole frame, when tracking has long been steady.
+        moved_search_every_s: the wait when something moved outside the known faces.
+        unsure_search_every_s: the wait while tracking is not steady.
         min_face_px: narrower faces are not looked for.
         new_confidence, keep_confidence: the detector's confidence that starts a track, and that continues it.
         lost_after_s: a track ends when it was not seen for this long.
@@ -38,7 +45,8 @@ class TrackSettings:
         max_faces: the largest so many are followed.
     """
 
-    search_every_s: float = 0.6
+    search_every_s: float = 1.0
+    moved_search_every_s: float = 0.4
     unsure_search_every_s: float = 0.2
     long_side: int = 640
     min_face_px: int = 40
@@ -65,11 +73,15 @@ class _Track:
     landmarks: Floats
     confidence: float
     seen_s: float
+    born_s: float
     velocity: Floats = field(default_factory=lambda: np.zeros(4, np.float32))
 
     def predicted(self, pts_s: float) -> Floats:
         step_s = min(max(pts_s - self.seen_s, 0.0), 0.2)
         return self.box + self.velocity * np.float32(step_s)
+
+    def is_fast(self) -> bool:
+        return float(np.abs(self.velocity).max()) > FAST_WIDTHS_PER_S * max(float(self.box[2] - self.box[0]), 1.0)
 
     def see(self, found: Detection, pts_s: float) -> None:
         step_s = pts_s - self.seen_s
@@ -89,41 +101,61 @@ class FaceTracker:
         self._settings = settings or TrackSettings()
         self._numbers = count(1)
         self._tracks: list[_Track] = []
-        self._searched_s = -np.inf
-        self._thumbnail: Floats | None = None
+        self._updated_s = -np.inf
+        limits = self._settings
+        self._cadence = Cadence(limits.unsure_search_every_s, limits.moved_search_every_s, limits.search_every_s)
+        self._scenery = Scenery(limits.cut_grey_levels)
 
     def update(self, frame: Frame) -> list[Face]:
-        """The faces seen in this frame, largest first."""
-        settings, now = self._settings, frame.pts_s
-        if self._is_cut(frame.image_rgb) or now < self._searched_s:
-            self._tracks, self._searched_s = [], -np.inf
-        unsure = any(t.confidence < settings.new_confidence or t.seen_s < self._searched_s for t in self._tracks)
-        period_s = settings.unsure_search_every_s if unsure else settings.search_every_s
-        if now - self._searched_s >= period_s:
-            self._search(frame)
-            self._searched_s = now
+        """The faces seen in this frame, largest first. A frame without known faces that is not searched is not even
+        converted to RGB."""
+        now = frame.pts_s
+        if self._scenery.is_cut(frame.thumb) or now < self._updated_s:
+            self._tracks = []
+            self._cadence.restart()
+        moved = self._scenery.moved([t.box for t in self._tracks], frame.size_wh)
+        if self._cadence.due(now, self._in_doubt(now), moved):
+            self._cadence.searched(now, self._search(frame))
+            self._scenery.searched()
         else:
             self._follow(frame)
-        self._tracks = [t for t in self._tracks if now - t.seen_s <= settings.lost_after_s]
+        self._updated_s = now
+        self._tracks = [t for t in self._tracks if now - t.seen_s <= self._settings.lost_after_s]
         seen = [t for t in self._tracks if t.seen_s == now]
         seen.sort(key=lambda t: float(t.box[0] - t.box[2]))
         return [Face(t.number, t.box, t.landmarks, t.confidence) for t in seen]
 
-    def _search(self, frame: Frame) -> None:
+    def _in_doubt(self, now: float) -> bool:
+        """Whether a track is weak, was not seen in the last frame, is new or moves fast."""
+        return any(
+            t.confidence < self._settings.new_confidence
+            or t.seen_s < self._updated_s
+            or now - t.born_s < YOUNG_S
+            or t.is_fast()
+            for t in self._tracks
+        )
+
+    def _search(self, frame: Frame) -> bool:
+        """Search the whole frame; whether that found the known faces where they were expected, and no other."""
         found = self._finder.find_faces(frame.image_rgb, self._long_side(frame), self._settings.min_face_px)
         found = sorted(found, key=lambda f: float(f.box_xyxy[0] - f.box_xyxy[2]))[: self._settings.max_faces]
         predicted = np.array([t.predicted(frame.pts_s) for t in self._tracks], np.float32).reshape(-1, 4)
         boxes = np.array([f.box_xyxy for f in found], np.float32).reshape(-1, 4)
         matches = match_boxes(predicted, boxes, self._settings.match_iou)
+        overlaps = iou_matrix(predicted, boxes)
+        steady = len(matches) == len(self._tracks) and all(overlaps[pair] > SURE_IOU for pair in matches.items())
         for track_index, found_index in matches.items():
             self._tracks[track_index].see(found[found_index], frame.pts_s)
         for i, detection in enumerate(found):
             if i not in matches.values() and detection.confidence >= self._settings.new_confidence:
-                box, marks = detection.box_xyxy, detection.landmarks_xy
-                self._tracks.append(_Track(next(self._numbers), box, marks, detection.confidence, frame.pts_s))
+                self._tracks.append(_born(next(self._numbers), detection, frame.pts_s))
+                steady = False
+        return steady
 
     def _follow(self, frame: Frame) -> None:
         recent = [t for t in self._tracks if frame.pts_s - t.seen_s < 0.5]
+        if not recent:
+            return
         boxes = np.array([t.predicted(frame.pts_s) for t in recent], np.float32).reshape(-1, 4)
         for track, old, found in zip(recent, boxes, self._finder.refine_faces(frame.image_rgb, boxes), strict=True):
             overlap = float(iou_matrix(old[None], found.box_xyxy[None])[0, 0])
@@ -146,12 +178,9 @@ class FaceTracker:
         """Large frames are searched at half size at least, so that small faces are not lost."""
         return max(self._settings.long_side, max(frame.size_wh) // 2)
 
-    def _is_cut(self, image_rgb: NDArray[np.uint8]) -> bool:
-        step = max(1, min(image_rgb.shape[:2]) // 48)
-        small = cv2.resize(np.ascontiguousarray(image_rgb[::step, ::step]), (32, 24), interpolation=cv2.INTER_AREA)
-        thumbnail = small.astype(np.float32)
-        before, self._thumbnail = self._thumbnail, thumbnail
-        return before is not None and float(np.abs(thumbnail - before).mean()) > self._settings.cut_grey_levels
+
+def _born(number: int, found: Detection, pts_s: float) -> _Track:
+    return _Track(number, found.box_xyxy, found.landmarks_xy, found.confidence, pts_s, pts_s)
 
 
 def smooth_landmarks(before_xy: Floats, now_xy: Floats, face_px: float) -> Floats:

@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 
 from tests.build import detection, frame
 from unmask.models.mtcnn import Detection
+from unmask.pipeline.picture import ArrayPicture
 from unmask.pipeline.tracks import FaceTracker, iou_matrix, match_boxes, smooth_landmarks
+from unmask.pipeline.types import Frame
 
 GREY = np.full((480, 640, 3), 120, np.uint8)
 
@@ -78,6 +80,77 @@ def test_a_cut_of_the_scene_ends_the_track() -> None:
     tracker.update(frame(GREY, 0.04))
 
     assert [f.track for f in tracker.update(frame(np.full_like(GREY, 220), 0.08))] == [2]
+
+
+def drive(tracker: FaceTracker, seconds: float, start_s: float = 0.0, picture: NDArray[np.uint8] = GREY) -> list[int]:
+    """The number of faces that each frame of a stretch at 25 per second is seen with."""
+    return [len(tracker.update(frame(picture, start_s + i / 25))) for i in range(round(seconds * 25))]
+
+
+def test_a_steady_face_is_searched_less_and_less_often() -> None:
+    finder = ScriptedFinder()
+    finder.faces = [detection()]
+    tracker = FaceTracker(finder)
+    drive(tracker, 5.0)
+    early, finder.searches = finder.searches, 0
+    drive(tracker, 10.0, start_s=5.0)
+
+    assert early > 6
+    assert 9 <= finder.searches <= 11
+
+
+def test_a_second_face_in_a_still_picture_is_found_within_a_second() -> None:
+    finder = ScriptedFinder()
+    tracker = FaceTracker(finder)
+    finder.faces = [detection(100)]
+    drive(tracker, 6.0)
+    finder.faces = [detection(100), detection(400)]
+    seen = drive(tracker, 2.0, start_s=6.0)
+
+    assert seen.index(2) <= 25
+
+
+def test_a_second_face_that_changes_the_picture_is_found_sooner() -> None:
+    finder = ScriptedFinder()
+    tracker = FaceTracker(finder)
+    finder.faces = [detection(100)]
+    drive(tracker, 6.0)
+    finder.faces = [detection(100), detection(500, 60)]
+    entered = GREY.copy()
+    entered[60:140, 500:580] = 200
+    seen = drive(tracker, 2.0, start_s=6.0, picture=entered)
+
+    assert seen.index(2) <= 11
+
+
+@pytest.mark.parametrize("doubt", ["weak", "lost", "fast"])
+def test_doubt_is_searched_at_once_and_often(doubt: str) -> None:
+    finder = ScriptedFinder()
+    tracker = FaceTracker(finder)
+    finder.faces = [detection(100)]
+    drive(tracker, 6.0)
+    finder.searches = 0
+    for i in range(25):
+        finder.faces = {"weak": [detection(100, confidence=0.8)], "lost": [], "fast": [detection(100 + 8 * i)]}[doubt]
+        tracker.update(frame(GREY, 6.0 + i / 25))
+
+    assert finder.searches >= 4
+
+
+def test_a_frame_without_faces_is_converted_only_for_a_search() -> None:
+    class CountingPicture(ArrayPicture):
+        looks = 0
+
+        def rgb(self) -> NDArray[np.uint8]:
+            CountingPicture.looks += 1
+            return super().rgb()
+
+    finder = ScriptedFinder()
+    tracker = FaceTracker(finder)
+    for i in range(75):
+        tracker.update(Frame(CountingPicture(GREY), i / 25, 0.0, 0.0, "test", i))
+
+    assert CountingPicture.looks == finder.searches < 15
 
 
 def test_a_doubtful_find_starts_no_track() -> None:
