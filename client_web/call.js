@@ -30,7 +30,7 @@ const UNABLE = "This browser cannot look at other windows. Use Chrome, Edge, Fir
 const names = new Map();
 const seen = new Map();
 const shell = mountShell("/call");
-const view = new LiveView($("live-view"), shell, { hint: "Share the tab or window of your video call. Every face in it gets its own verdict.", names });
+const view = new LiveView($("live-view"), shell, { hint: "Share the tab or window of your video call. Every face in it gets its own verdict.", names, compact: true });
 const floating = new Floating(view, names);
 const shared = { publication: null, busy: false };
 view.setExact(true);
@@ -139,6 +139,7 @@ $("reading-list").append(
     element("li", { "data-state": state }, icon(state), element("strong", { class: "word" }, STATES[state].word), element("span", {}, says)),
   ),
 );
+document.querySelector(".below").append($("log-section"), $("challenge"));
 mountChallenge($("challenge"), {
   socket: shell.socket,
   stream: () => view.stream,

@@ -7,9 +7,9 @@ import { BRANCHES, percent, reason, STATES } from "./words.js";
 const COURSE_MS = 30000;
 
 export class Cards {
-  /** `whose` ("own" or "other") is who could follow advice; `names`, a Map from track to name, makes faces nameable. */
-  constructor(list, empty, { whose = "other", names = null } = {}) {
-    Object.assign(this, { list, empty, whose, names });
+  /** `whose` ("own" or "other") is who could follow advice; `names`, a Map from track to name, makes faces nameable; `compact` folds the details. */
+  constructor(list, empty, { whose = "other", names = null, compact = false } = {}) {
+    Object.assign(this, { list, empty, whose, names, compact });
     this.cards = new Map();
   }
 
@@ -29,14 +29,14 @@ export class Cards {
   }
 
   add(track) {
-    const card = makeCard(track, this.names);
+    const card = makeCard(track, this.names, this.compact);
     this.cards.set(track, card);
     this.list.append(card.root);
     return card;
   }
 }
 
-function makeCard(track, names) {
+function makeCard(track, names, compact) {
   const word = element("span", { class: "word" });
   const p = element("span", { class: "p" });
   const icons = element("span", { class: "icons" });
@@ -50,8 +50,12 @@ function makeCard(track, names) {
   const branches = element("ul", { class: "branches" });
   const notes = element("p", { class: "notes" });
   const head = element("div", { class: "head" }, icons, word, p);
-  const root = element("li", { class: "face" }, title(track, names), head, notes, course, branches);
+  const root = element("li", { class: "face" }, title(track, names), head, notes, ...(compact ? [folded(course, branches)] : [course, branches]));
   return { root, word, p, icons, line, branches, notes, bars: new Map(), state: null };
+}
+
+function folded(...details) {
+  return element("details", {}, element("summary", {}, "Why"), ...details);
 }
 
 function title(track, names) {
@@ -74,7 +78,7 @@ function fill(card, face, now, whose) {
     card.icons.replaceChildren(icon(message.state));
     card.word.textContent = STATES[message.state]?.word ?? message.state;
   }
-  put(card.p, message.p_fake === null ? "no probability" : `${percent(message.p_fake)} fake`);
+  put(card.p, message.p_fake === null ? "no probability" : `fake ${percent(message.p_fake)}`);
   card.line.setAttribute("points", points(face.history, now));
   fillBranches(card, message.branches);
   const reasons = [...new Set([...message.reasons, ...message.quality.reasons])].map((code) => reason(code, whose));

@@ -1,6 +1,6 @@
 // The small window that stays on top of the call: Document Picture-in-Picture, or a popup where there is none.
 
-import { Problem } from "./api.js";
+import { call, Problem } from "./api.js";
 import { element, put } from "./dom.js";
 import { icon } from "./icons.js";
 import { gravest } from "./timeline.js";
@@ -12,6 +12,8 @@ const PAINT_MS = 150;
 export class Floating {
   constructor(view, names) {
     Object.assign(this, { view, names, window: null, rows: new Map() });
+    // Fetched now: the small window must look right even when it is opened while the server is away.
+    this.styles = Promise.all(["base", "floating"].map(async (name) => (await call(`/client/${name}.css`)).text())).catch(() => []);
   }
 
   /** Opens the window; throws a Problem where the browser blocks it. */
@@ -23,7 +25,7 @@ export class Floating {
     if (!small) throw new Problem(0, "blocked", "The browser blocked the small window. Allow pop-ups for this page, then try again.");
     this.window = small;
     this.rows.clear();
-    this.build(small.document);
+    this.build(small);
     small.addEventListener("pagehide", () => { this.window = null; });
     // The small window's own timer goes on while the page behind it is hidden.
     this.timer = small.setInterval(() => this.paint(), PAINT_MS);
@@ -35,11 +37,18 @@ export class Floating {
     this.window = null;
   }
 
-  build(page) {
+  build(small) {
+    const page = small.document;
+    this.styles.then((texts) => {
+      page.adoptedStyleSheets = texts.map((text) => {
+        const sheet = new small.CSSStyleSheet();
+        sheet.replaceSync(text);
+        return sheet;
+      });
+    });
     page.title = "unmask";
     page.documentElement.lang = "en";
-    const styles = ["base", "floating"].map((name) => element("link", { rel: "stylesheet", href: new URL(`/client/${name}.css`, location.href).href }));
-    page.head.append(element("meta", { name: "color-scheme", content: "dark light" }), ...styles);
+    page.head.append(element("meta", { name: "color-scheme", content: "dark light" }));
     this.headline = element("p", { class: "headline", role: "status" });
     this.list = element("ul", { class: "rows" });
     page.body.className = "floating";

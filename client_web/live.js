@@ -20,10 +20,10 @@ const FIRST_VERDICT_MS = 3000;
  * a second.
  *
  * Options: `hint` stands in the empty stage; `whose` ("own" or "other") is who could follow advice; `names` is a Map
- * from track to a name, which makes the faces nameable.
+ * from track to a name, which makes the faces nameable; `compact` folds the details of each face.
  */
 export class LiveView extends EventTarget {
-  constructor(root, shell, { hint, whose = "other", names = null }) {
+  constructor(root, shell, { hint, whose = "other", names = null, compact = false }) {
     super();
     Object.assign(this, { shell, names, stream: null, kind: null, state: "idle", reason: "", mirrored: false, told: "" });
     this.verdicts = new Verdicts();
@@ -33,7 +33,7 @@ export class LiveView extends EventTarget {
     this.still = $("still");
     this.frames = new Frames(this.video, $("picture"));
     this.overlay = new Overlay($("overlay"));
-    this.cards = new Cards($("faces"), $("no-faces"), { whose, names });
+    this.cards = new Cards($("faces"), $("no-faces"), { whose, names, compact });
     this.timeline = new Timeline($("timeline"), $("timeline-text"));
     this.alarm = new Alarm(this.stage);
     this.map = new MapView(() => this.faces, (summary) => this.mapSays(summary));
@@ -165,13 +165,19 @@ export class LiveView extends EventTarget {
     if (this.stream) this.timeline.sample(this.faces, now);
     const latency = this.verdicts.latency();
     const rate = this.verdicts.rate(now);
-    put($("fact-latency"), latency === null ? "–" : `${Math.round(latency)} ms`);
+    put($("fact-latency"), latency === null ? "–" : this.latencyWords(latency));
     put($("fact-fps"), rate ? `${rate.toFixed(rate < 10 ? 1 : 0)} a second` : "–");
     put($("fact-degraded"), this.verdicts.degraded.length ? this.verdicts.degraded.map(leftOut).join("; ") : "nothing");
     const text = this.banner(now);
+    put($("no-faces"), text || !this.stream ? "No verdict now." : "Nobody is in the picture yet.");
     put($("banner-text"), text);
     $("banner").hidden = !text;
     this.dispatchEvent(new CustomEvent("faces", { detail: this.faces }));
+  }
+
+  latencyWords(ms) {
+    const whole = this.kind === "watch" ? null : this.verdicts.clock.age();
+    return whole === null ? `${Math.round(ms)} ms` : `${Math.round(whole)} ms (server ${Math.round(ms)} ms)`;
   }
 
   /** One short sentence where there is no verdict to show, else "". */

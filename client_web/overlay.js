@@ -11,6 +11,7 @@ const LINES = {
   warming: { dash: [2, 7], width: 2 },
 };
 const EASING_MS = 70;
+const NARROW_PX = 480;
 const PATHS = Object.fromEntries(Object.entries(ICON_PATHS).map(([state, path]) => [state, new Path2D(path)]));
 
 /** Where a picture of this size lies inside a stage that shows all of it: {x, y, width, height}. */
@@ -57,7 +58,8 @@ export class Overlay {
       seen.set(face.message.track, { box, now });
       this.box(face.message.state, box);
     }
-    for (const face of this.labels ? faces : []) this.label(face, seen.get(face.message.track).box, width, height);
+    const taken = [];
+    for (const face of this.labels ? faces : []) this.label(face, seen.get(face.message.track).box, width, height, taken);
     this.drawn = seen;
     this.canvas.dataset.boxes = String(faces.length);
   }
@@ -73,7 +75,7 @@ export class Overlay {
     const style = getComputedStyle(document.documentElement);
     this.colours = Object.fromEntries(Object.keys(LINES).map((state) => [state, style.getPropertyValue(`--box-${state}`).trim()]));
     this.ink = style.getPropertyValue("--box-ink").trim();
-    this.font = `600 ${this.text}px ${style.getPropertyValue("--font")}`;
+    this.family = style.getPropertyValue("--font");
   }
 
   fit() {
@@ -111,18 +113,18 @@ export class Overlay {
     context.restore();
   }
 
-  label({ message, name }, [x0, y0, , y1], width, height) {
+  label({ message, name }, box, width, height, taken) {
     const context = this.context;
-    const px = this.text;
+    const narrow = width < NARROW_PX;
+    const px = narrow ? Math.min(12, this.text) : this.text;
     const tall = Math.round(px * 1.85);
     const word = STATES[message.state]?.word ?? message.state;
-    const p = message.p_fake === null ? "" : `  ${percent(message.p_fake)} fake`;
+    const p = message.p_fake === null || narrow ? "" : `  fake ${percent(message.p_fake)}`;
     const text = `${name ? `${name}: ` : ""}${word}${p}`;
-    context.font = this.font;
+    context.font = `600 ${px}px ${this.family}`;
     const wide = context.measureText(text).width + px * 2.8;
-    const left = Math.max(2, Math.min(x0, width - wide - 2));
-    const above = y0 - tall - 6;
-    const top = above >= 2 ? above : Math.min(y1 + 6, height - tall - 2);
+    const { left, top } = spot(box, wide, tall, width, height, taken);
+    taken.push([left, top, left + wide, top + tall]);
     context.fillStyle = this.colours[message.state] ?? this.colours.uncertain;
     context.beginPath();
     context.roundRect(left, top, wide, tall, 8);
@@ -139,4 +141,14 @@ export class Overlay {
     context.textBaseline = "middle";
     context.fillText(text, left + px * 2.1, top + tall / 2 + 0.5);
   }
+}
+
+/** Where a label of this size goes: above its box, below, inside, or the first free line further down. */
+function spot([x0, y0, , y1], wide, tall, width, height, taken) {
+  const left = Math.max(2, Math.min(x0, width - wide - 2));
+  const lowest = Math.max(2, height - tall - 2);
+  const wanted = [y0 - tall - 6, y1 + 6, y0 + 6, y0 + tall + 10, y1 - tall - 6].filter((top) => top >= 2 && top <= lowest);
+  const free = (top) => taken.every(([a, b, c, d]) => left >= c || left + wide <= a || top >= d || top + tall <= b);
+  for (let top = 2; top <= lowest; top += tall + 2) wanted.push(top);
+  return { left, top: wanted.find(free) ?? wanted[0] ?? 2 };
 }

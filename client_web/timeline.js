@@ -49,7 +49,7 @@ export class Timeline {
     if (!parts.length) return "Nothing has been seen yet.";
     const without = held.get(null) ? `, without a face ${duration(held.get(null))}` : "";
     const most = highest === null ? "" : `; highest probability of a fake ${percent(highest)}`;
-    return `Last ${duration(this.samples.length * SAMPLE_MS / 1000)}: ${parts.join(", ")}${without}; ${changes} changes of state${most}.`;
+    return `Last ${duration(this.samples.length * SAMPLE_MS / 1000)}: ${parts.join(", ")}${without}; ${changes === 1 ? "one change" : `${changes} changes`} of state${most}.`;
   }
 
   draw(now) {
@@ -65,7 +65,7 @@ export class Timeline {
     const length = Math.max(30000, Math.min(KEPT_MS, now - this.samples[0].at));
     const x = (at) => width - ((now - at) / length) * width;
     const y = (p) => 4 + (1 - p) * (height - STRIP_PX - 12);
-    grid(context, width, y, colour("line"));
+    grid(context, width, y, colour("line"), colour("quiet"));
     this.strip(context, x, height - STRIP_PX, colour);
     this.lines(context, x, y, colour);
   }
@@ -104,8 +104,8 @@ export class Timeline {
   }
 }
 
-function grid(context, width, y, colour) {
-  context.strokeStyle = colour;
+function grid(context, width, y, line, ink) {
+  context.strokeStyle = line;
   context.setLineDash([3, 4]);
   context.beginPath();
   for (const p of [0, 0.5, 1]) {
@@ -114,6 +114,10 @@ function grid(context, width, y, colour) {
   }
   context.stroke();
   context.setLineDash([]);
+  context.fillStyle = ink;
+  context.font = "11px sans-serif";
+  context.fillText("fake 100 %", 8, y(1) + 12);
+  context.fillText("50 %", 8, y(0.5) - 3);
 }
 
 /** The gravest state of these faces, null where there is none. */

@@ -44,6 +44,12 @@ export class CaptureClock {
     return pts_s * 1000 + Math.min(...this.samples.map((sample) => sample.offset)) - this.downlink - this.path;
   }
 
+  /** Usual ms from the camera to the verdict on this page; null before the first. */
+  age() {
+    if (!this.ages.length) return null;
+    return [...this.ages].sort((a, b) => a - b)[Math.floor(this.ages.length / 2)];
+  }
+
   /** How long a picture has to wait for its verdict, ms; moves slowly, so that the picture does not stutter. */
   delay() {
     if (!this.ages.length) return 0;

@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.e2e.browser import ServerProcess, camera_pictures, server, write_y4m
 from tests.e2e.pages import launch, watched_page
-from unmask.models.mtcnn import FaceFinder
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +26,25 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="module")
-def camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[list[float]]]]:
-    """The video that plays as the camera, and where its face is in its first pictures."""
-    pictures = camera_pictures()
-    height, width = pictures[0].shape[:2]
-    finder = FaceFinder("cpu")
-    found = [finder.find(image_rgb, 640, 40)[0].box_xyxy for image_rgb in pictures[:: len(pictures) // 5]]
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The video that plays as the camera."""
     path = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_y4m(pictures, path)
-    yield path, [[box[0] / width, box[1] / height, box[2] / width, box[3] / height] for box in found]
+    write_y4m(camera_pictures(), path)
+    yield path
     path.unlink()
 
 
 @pytest.fixture
-def browser(playwright: Playwright, camera: tuple[Path, list[list[float]]]) -> Iterator[Browser]:
-    """A browser with the clip as its camera."""
-    with launch(playwright, camera[0]) as opened:
+def browser(playwright: Playwright, camera: Path) -> Iterator[Browser]:
+    """A browser of its own with the clip as its camera."""
+    with launch(playwright, camera) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def stage(playwright: Playwright, camera: Path) -> Iterator[Browser]:
+    """A browser for all tests of a module whose pages do without a server."""
+    with launch(playwright, camera) as opened:
         yield opened
 
 

@@ -29,7 +29,13 @@ def _answer(route: Route) -> None:
 
 @contextlib.contextmanager
 def staged(
-    browser: Browser, *, width: int = 1280, height: int = 800, scheme: str = "dark", script: str = "", motion: bool = True
+    browser: Browser,
+    *,
+    width: int = 1280,
+    height: int = 800,
+    scheme: str = "dark",
+    script: str = "",
+    motion: bool = True,
 ) -> Iterator[Page]:
     """A page whose server is `window.fake`; nothing may go wrong in its console.
 
@@ -46,7 +52,7 @@ def staged(
         problems: list[str] = []
         page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.route(f"{ROOT}/**", _answer)
+        context.route(f"{ROOT}/**", _answer)
         page.add_init_script(path=SCRIPT)
         if script:
             page.add_init_script(script)
