@@ -143,7 +143,7 @@ def measure(network: Network, batches: Sequence[int], seconds: float, peaks: dic
 def answer_of(network: Network, outputs: Sequence[Any]) -> Floats:
     """The output that is compared."""
     found = outputs[network.answer]
-    return np.array(found.float().cpu() if isinstance(found, torch.Tensor) else found, np.float32)
+    return np.array(found.float().cpu().numpy() if isinstance(found, torch.Tensor) else found, np.float32)
 
 
 def parity(truth: Floats, found: Floats, *, is_logit: bool) -> tuple[float | None, float]:
@@ -220,9 +220,7 @@ def main() -> None:
     threads = torch.get_num_threads()
     peaks = matrix_peaks(asked.seconds)
     rows = [row for network in chosen for row in measure(network, asked.batches, asked.seconds, peaks)]
-    engine = [] if asked.only not in (None, "spatial") else against_benchmark_app(
-        asked.device, asked.batches, asked.seconds
-    )  # fmt: skip
+    engine = against_benchmark_app(asked.batches, asked.seconds) if asked.only in (None, "spatial") else []
     shares = [row["share_of_benchmark_app"] for row in engine if "share_of_benchmark_app" in row]
     result = {
         "batches": list(asked.batches), "threads": cores(), "torch_threads": threads, "peak_gflops": peaks,

@@ -69,10 +69,10 @@ def openvino_run(model: ov.Model, inputs: tuple[Floats, ...], precision: str) ->
     return run
 
 
-def engine_rows(device: str, batches: Sequence[int], seconds: float, precision: str) -> list[Result]:
+def engine_rows(batches: Sequence[int], seconds: float, precision: str) -> list[Result]:
     """Crops a second through the whole engine: bytes in, batches, answers copied out, by one caller."""
     rows = []
-    with Engine.open(device, precision=precision) as engine:
+    with Engine.open("cpu", precision=precision) as engine:
         for thread in threading.enumerate():
             if thread.name == "compiler":
                 thread.join(120)
@@ -111,11 +111,11 @@ def benchmark_app(batch: int, precision: str, seconds: float) -> float | None:
     return max(found)
 
 
-def against_benchmark_app(device: str, batches: Sequence[int], seconds: float) -> list[Result]:
+def against_benchmark_app(batches: Sequence[int], seconds: float) -> list[Result]:
     """The engine beside `benchmark_app`: same weights, batch, precision and threads, turn by turn."""
     rows = []
     for hint in openvino_precisions():
-        for row in engine_rows(device, batches, seconds, OV_PRECISIONS[hint]):
+        for row in engine_rows(batches, seconds, OV_PRECISIONS[hint]):
             theirs = benchmark_app(row["batch"], hint, 3 * seconds) if row["network"] == "spatial" else None
             share = {} if theirs is None else {
                 "benchmark_app_images_per_second": round(theirs, 1),

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from common import cpu_s
-from timecode import Image
 
 from unmask.models.engine import Engine
 from unmask.pipeline.detector import Detector
+from unmask.pipeline.picture import Picture
 from unmask.pipeline.types import Frame, Verdict
 from unmask.stream.auth import open_tokens
 from unmask.stream.service import Service
@@ -25,12 +25,12 @@ from unmask.stream.source_live import LiveSource, Supervision
 FEED_FPS = 30.0
 
 
-def pictures_of(clip: Path) -> Iterator[Image]:
+def pictures_of(clip: Path) -> Iterator[Picture]:
     """The clip's pictures, again and again."""
     while True:
         with read_file(clip, "clip") as frames:
-            for _, image_rgb in frames.pictures():
-                yield image_rgb
+            for _, picture in frames.pictures():
+                yield picture
 
 
 def as_fast_as_possible(engine: Engine, clip: Path, warm_up: int, count: int) -> dict[str, float]:
@@ -38,8 +38,8 @@ def as_fast_as_possible(engine: Engine, clip: Path, warm_up: int, count: int) ->
     detector, pictures = Detector(engine, "clip"), pictures_of(clip)
 
     def judge(seq: int) -> int:
-        image_rgb, now_s = next(pictures), time.monotonic()
-        return len(detector.step(Frame(image_rgb, seq / FEED_FPS, now_s, now_s, "clip", seq)))
+        picture, now_s = next(pictures), time.monotonic()
+        return len(detector.step(Frame(picture, seq / FEED_FPS, now_s, now_s, "clip", seq)))
 
     for seq in range(warm_up):
         judge(seq)
@@ -57,11 +57,12 @@ async def fed(engine: Engine, clip: Path, seconds: float) -> dict[str, Any]:
 
     def capture(stop: threading.Event) -> Generator[Captured | Unusable, None, None]:
         begin_s = time.monotonic()
-        for index, image_rgb in enumerate(pictures_of(clip)):
+        for index, picture in enumerate(pictures_of(clip)):
             due_s = begin_s + index / FEED_FPS
             if stop.wait(max(due_s - time.monotonic(), 0.0)):
                 return
-            yield Captured(image_rgb, index / FEED_FPS, due_s)
+            picture.thumb()
+            yield Captured(picture, index / FEED_FPS, due_s)
 
     def on_verdicts(frame: Frame, verdicts: list[Verdict]) -> None:
         latencies_ms.append((time.monotonic() - frame.arrival_s) * 1e3)
