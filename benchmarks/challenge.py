@@ -9,52 +9,36 @@ import argparse
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from machine import describe, write_result
-from numpy.typing import NDArray
+from turns import BASELINE_S, SEARCH_S, Image, Turn, Turns, followed, read_turn
 
 from unmask.models.engine import Engine
-from unmask.models.mtcnn import Detection, FaceFinder
-from unmask.models.training.clips import Clip
+from unmask.models.mtcnn import FaceFinder
 from unmask.models.training.metrics import auc, bootstrap_auc
 from unmask.models.training.swaps import draw_swap
 from unmask.models.training.transmission import transmit
-from unmask.models.video import read_clip
-from unmask.pipeline.challenge import Challenge, ChallengeSettings, Prompt
-from unmask.pipeline.challenge_follow import TURN_YAW
+from unmask.pipeline.challenge import Challenge, ChallengeSettings
 from unmask.pipeline.challenge_sample import take_sample
 from unmask.pipeline.challenge_score import BIAS, WEIGHTS, Evidence
 from unmask.pipeline.detector import Detector
-from unmask.pipeline.quality import head_yaw
 from unmask.pipeline.types import Frame
 
-BASELINE_S, SEARCH_S, LONGEST_S = 1.0, 6.0, 60.0
-"""Of a natural turn: frontal before it, at most how long before, and how much of a clip is searched."""
-STEADY_YAW, FRONTAL_YAW = 0.35, 0.6
-LIVE_HZ, CLIP_HZ, SCAN_HZ = 7.0, 25.0, 5.0
-MAX_SIDE_PX = 640
+LIVE_HZ = 7.0
 SWAPS_PER_TURN = 1
 RESAMPLES = 2000
 PARTS = ("fused", "map", "flicker", "jitter")
 
-Image = NDArray[np.uint8]
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A natural head turn: from the start of the frontal part to where the head is turned, in seconds of the clip."""
-
-    start_s: float
-    turned_s: float
-    prompt: Prompt
+Job = tuple[str, Row, Callable[[Engine], Row]]
+"""Key, what is known before, and what plays it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,117 +52,8 @@ class Labelled:
     group: str
 
 
-def shrink(image_rgb: Image) -> Image:
-    """At most 640 pixels on the longer side, with even sides."""
-    height, width = image_rgb.shape[:2]
-    scale = min(1.0, MAX_SIDE_PX / max(height, width))
-    size_wh = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
-    return np.asarray(cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-class Follower:
-    """The largest face from picture to picture."""
-
-    def __init__(self, finder: FaceFinder) -> None:
-        self._finder = finder
-        self._last: Detection | None = None
-        self._count = 0
-
-    def find(self, image_rgb: Image) -> Detection | None:
-        """The face in this picture."""
-        self._count += 1
-        face = None
-        if self._last is not None and self._count % 5:
-            refined = self._finder.refine(image_rgb, self._last.box_xyxy[None])[0]
-            face = refined if refined.confidence > 0.7 else None
-        if face is None:
-            found = [f for f in self._finder.find(image_rgb) if f.confidence > 0.9]
-            face = max(found, key=lambda f: float(f.box_xyxy[2] - f.box_xyxy[0]), default=None)
-        self._last = face
-        return face
-
-
-class Turns:
-    """The natural head turns of clips, remembered in a file where one is given."""
-
-    def __init__(self, finder: FaceFinder, memory: Path | None) -> None:
-        self._finder = finder
-        self._memory = memory
-        self._known: dict[str, list[Any]] = {}
-        if memory is not None and memory.exists():
-            self._known = json.loads(memory.read_text(encoding="utf-8"))
-
-    def of(self, path: Path) -> list[Turn]:
-        """The turns of the first minute of a clip."""
-        if path.name not in self._known:
-            self._known[path.name] = [(t.start_s, t.turned_s, t.prompt) for t in find_turns(path, self._finder)]
-            if self._memory is not None:
-                self._memory.write_text(json.dumps(self._known), encoding="utf-8")
-        return [Turn(start_s, turned_s, Prompt(prompt)) for start_s, turned_s, prompt in self._known[path.name]]
-
-
-def find_turns(path: Path, finder: FaceFinder) -> list[Turn]:
-    """The natural head turns of the first minute of a clip."""
-    follower, rows = Follower(finder), []
-    for pts_s, image_rgb in read_clip(path, 1 / SCAN_HZ):
-        if pts_s > LONGEST_S:
-            break
-        face = follower.find(shrink(image_rgb))
-        if face is not None:
-            rows.append((pts_s, head_yaw(face.landmarks_xy)))
-    return turns_in(rows)
-
-
-def turns_in(rows: Sequence[tuple[float, float]]) -> list[Turn]:
-    """Turns in a course of (seconds, yaw): the head is turned, and was frontal for a second shortly before."""
-    if len(rows) < 3:
-        return []
-    times = np.array([t for t, _ in rows])
-    yaw = np.convolve(np.pad([y for _, y in rows], 1, "edge"), [0.25, 0.5, 0.25], "valid")
-    turns: list[Turn] = []
-    free_s = -np.inf
-    for turned, turned_s in enumerate(times):
-        starts = times[(times >= max(free_s, turned_s - SEARCH_S)) & (times <= turned_s - BASELINE_S)]
-        for start_s in starts[::-1]:
-            middle = frontal(times, yaw, float(start_s))
-            if middle is not None and abs(yaw[turned] - middle) >= TURN_YAW:
-                side = Prompt.TURN_LEFT if yaw[turned] > middle else Prompt.TURN_RIGHT
-                turns.append(Turn(float(start_s), float(turned_s), side))
-                free_s = turned_s + 1.0
-                break
-    return turns
-
-
-def frontal(times: NDArray[np.float64], yaw: NDArray[np.float64], start_s: float) -> float | None:
-    """The yaw of a steady, frontal second from `start_s` on; None where it is not one."""
-    there = (times >= start_s) & (times < start_s + BASELINE_S)
-    if there.sum() < 0.7 * BASELINE_S * SCAN_HZ or np.ptp(yaw[there]) > STEADY_YAW:
-        return None
-    middle = float(np.median(yaw[there]))
-    return middle if abs(middle) <= FRONTAL_YAW else None
-
-
-def read_turn(path: Path, turn: Turn) -> list[tuple[float, Image]]:
-    """(seconds, frame) around a turn at 25 Hz."""
-    frames = []
-    for pts_s, image_rgb in read_clip(path, 1 / CLIP_HZ):
-        if pts_s > turn.turned_s + 2.2:
-            break
-        if pts_s >= turn.start_s - 0.2:
-            frames.append((pts_s, shrink(image_rgb)))
-    return frames
-
-
-def followed(frames: Sequence[tuple[float, Image]], finder: FaceFinder) -> Clip:
-    """The frames with the face followed."""
-    follower = Follower(finder)
-    faces = [follower.find(image_rgb) for _, image_rgb in frames]
-    marks = [None if face is None else face.landmarks_xy for face in faces]
-    return Clip([pts_s for pts_s, _ in frames], [image_rgb for _, image_rgb in frames], marks)
-
-
-def play(engine: Engine, frames: Sequence[tuple[float, Image]], turn: Turn) -> Row | None:
-    """The turn taken as the answer to its prompt; None where it cannot be compared."""
+def play(engine: Engine, frames: Sequence[tuple[float, Image]], turn: Turn) -> Row:
+    """The turn taken as the answer to its prompt; without figures where it cannot be compared."""
     settings = ChallengeSettings(baseline_s=BASELINE_S, answer_limit_s=SEARCH_S + 2)
     detector, challenge, last_s, p_fake = Detector(engine, "clip"), None, -np.inf, []
     for seq, (pts_s, image_rgb) in enumerate(frames):
@@ -197,9 +72,10 @@ def play(engine: Engine, frames: Sequence[tuple[float, Image]], turn: Turn) -> R
         if challenge.result is not None:
             break
     result = challenge.result if challenge is not None else None
-    if result is None or result.evidence is None:
-        return None
-    return {**numbers(result.evidence), "outcome": result.outcome.value, "rolling": p_fake[-1] if p_fake else None}
+    if result is None:
+        return {"outcome": "clip_ended"}
+    compared = {} if result.evidence is None else numbers(result.evidence)
+    return {**compared, "outcome": result.outcome.value, "rolling": p_fake[-1] if p_fake else None}
 
 
 def numbers(evidence: Evidence) -> Row:
@@ -208,19 +84,27 @@ def numbers(evidence: Evidence) -> Row:
     return {**evidence.as_numbers(), "level": level, "p_swap": evidence.p_swap}
 
 
-def own_swaps(folder: Path, engine: Engine, finder: FaceFinder, turns: Turns, limit: int | None) -> Iterator[Row]:
+def own_swaps(folder: Path, turns: Turns) -> Iterator[Job]:
     """Genuine training clips against our own swaps of them; all go through the same simulated call."""
     paths = sorted(p for p in (folder / "train" / "clips").glob("*") if p.suffix in (".mp4", ".mkv", ".mov", ".webm"))
-    for index, path in enumerate(paths[:limit]):
+    for index, path in enumerate(paths):
         for number, turn in enumerate(turns.of(path)):
-            clip = followed(read_turn(path, turn), finder)
             for swap in range(SWAPS_PER_TURN + 1):
-                rng = np.random.default_rng([index, number, swap])
-                frames = draw_swap(rng).play(clip.frames_rgb, clip.landmarks, rng) if swap else clip.frames_rgb
-                arrived = list(transmit(frames, clip.times_s, np.random.default_rng([index, number])))
-                found = play(engine, arrived, turn)
-                if found is not None:
-                    yield {"set": "own swaps", "fake": bool(swap), "group": path.stem, **found}
+                known = {"set": "own swaps", "fake": bool(swap), "group": path.stem}
+                seeds = ([index, number], [index, number, swap] if swap else None)
+                yield f"{path.stem} {number} {swap}", known, partial(play_own, path, turn, turns.finder, seeds)
+
+
+def play_own(
+    path: Path, turn: Turn, finder: FaceFinder, seeds: tuple[list[int], list[int] | None], engine: Engine
+) -> Row:
+    """A genuine turn, swapped where there is a second seed, as it comes through a call drawn by the first."""
+    clip = followed(read_turn(path, turn), finder)
+    frames = clip.frames_rgb
+    if seeds[1] is not None:
+        rng = np.random.default_rng(seeds[1])
+        frames = draw_swap(rng).play(frames, clip.landmarks, rng)
+    return play(engine, list(transmit(frames, clip.times_s, np.random.default_rng(seeds[0]))), turn)
 
 
 def labelled(folder: Path) -> list[Labelled]:
@@ -233,29 +117,36 @@ def labelled(folder: Path) -> list[Labelled]:
         ]
 
 
-def others_swaps(
-    folder: Path, engine: Engine, _: FaceFinder, turns: Turns, limit: int | None, live: bool
-) -> Iterator[Row]:
-    """Labelled clips of others, each with its own natural turns; a swap's turns are those of its original."""
+def others_swaps(folder: Path, turns: Turns, live: bool) -> Iterator[Job]:
+    """Labelled clips of others, each with its own natural turns; a live swap's turns are those of its original."""
     rows = labelled(folder)
     originals = {(r.dataset, r.group): r for r in rows if not r.fake}
-    for row in [row for row in rows if ("DeepFaceLive" in row.dataset) is live][:limit]:
-        guide = originals.get((row.dataset, row.group), row) if "DeepFaceLive" in row.dataset else row
-        for turn in turns.of(guide.path):
-            found = play(engine, read_turn(row.path, turn), turn)
-            if found is not None:
-                name = "DeepFaceLive" if "DeepFaceLive" in row.dataset else "FaceForensics++"
-                yield {"set": name, "fake": row.fake, "group": row.group, "method": row.method, **found}
+    for row in rows:
+        if ("DeepFaceLive" in row.dataset) is not live:
+            continue
+        guide = originals.get((row.dataset, row.group), row) if live else row
+        for number, turn in enumerate(turns.of(guide.path)):
+            name = "DeepFaceLive" if live else "FaceForensics++"
+            known = {"set": name, "fake": row.fake, "group": row.group, "method": row.method}
+            yield f"{row.path.stem} {number}", known, partial(play_clip, row.path, turn)
+
+
+def play_clip(path: Path, turn: Turn, engine: Engine) -> Row:
+    """A turn of a clip as it is."""
+    return play(engine, read_turn(path, turn), turn)
 
 
 def rescored(row: Row) -> Row:
     """A kept answer with the score of the weights in use now."""
+    if "p_swap" not in row:
+        return row
     fields = {name: row[name] for name in Evidence.__dataclass_fields__}
     return {**row, "p_swap": Evidence(**fields).p_swap}
 
 
 def figures(rows: Sequence[Row]) -> dict[str, Any]:
     """AUC with its 95 % interval for the score, each of its parts, and what needs no challenge."""
+    every, rows = rows, [row for row in rows if "p_swap" in row]
     labels, groups = [row["fake"] for row in rows], [row["group"] for row in rows]
     names = {
         "p_swap": "score",
@@ -264,10 +155,11 @@ def figures(rows: Sequence[Row]) -> dict[str, Any]:
         "baseline_fused": "before",
     }
     found: dict[str, Any] = {
-        "answers": len(rows),
+        "turns": len(every),
+        "compared": len(rows),
         "fake": sum(labels),
         "people_or_scenes": len(set(groups)),
-        "outcomes": {kind: outcomes(rows, kind == "fake") for kind in ("genuine", "fake")},
+        "outcomes": {kind: outcomes(every, kind == "fake") for kind in ("genuine", "fake")},
     }
     for key, name in names.items():
         scores = [row[key] for row in rows]
@@ -304,18 +196,23 @@ def fit(rows: Sequence[Row], strength: float = 1.0) -> dict[str, float]:
 
 
 def measure(folder: Path, memory: Path | None, journal: Path | None, limit: int | None) -> list[Row]:
-    """All answers; each is appended to the journal as it comes."""
-    rows: list[Row] = []
-    finder = FaceFinder()
-    turns = Turns(finder, memory)
+    """All answers; each is appended to the journal as it comes, and those in it are not played again."""
+    known = (
+        [json.loads(line) for line in journal.read_text("utf-8").splitlines()] if journal and journal.exists() else []
+    )
+    rows: dict[str, Row] = {row["key"]: row for row in known}
+    turns = Turns(FaceFinder(), memory)
+    makers = (others_swaps(folder, turns, True), own_swaps(folder, turns), others_swaps(folder, turns, False))
     with Engine.open("cpu") as engine:
-        for maker in (partial(others_swaps, live=True), own_swaps, partial(others_swaps, live=False)):
-            for row in maker(folder, engine, finder, turns, limit):
-                rows.append(row)
+        for jobs in makers:
+            for key, known_of, job in islice(jobs, limit):
+                if key in rows:
+                    continue
+                rows[key] = {"key": key, **known_of, **job(engine)}
                 if journal is not None:
                     with journal.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(row) + "\n")
-    return rows
+                        file.write(json.dumps(rows[key]) + "\n")
+    return [rescored(row) for row in rows.values()]
 
 
 def by_set(rows: Sequence[Row]) -> dict[str, Any]:
@@ -328,18 +225,17 @@ def main() -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with train/clips and dev/labels.csv")
-    parser.add_argument("--limit", type=int, help="look at so many clips of each kind only")
+    parser.add_argument("--limit", type=int, help="play so many turns of each kind only")
     parser.add_argument("--turns", type=Path, help="remember the turns that were found in this file")
-    parser.add_argument("--rows", type=Path, help="append every answer to this file, a JSON object a line")
+    parser.add_argument("--rows", type=Path, help="append every answer to this file; it is resumed from there")
     parser.add_argument("--from-rows", action="store_true", help="sum up the answers of --rows without playing again")
     parser.add_argument("--json", action="store_true", help="print the result as JSON only")
     arguments = parser.parse_args()
     if arguments.from_rows:
-        rows = [json.loads(line) for line in arguments.rows.read_text(encoding="utf-8").splitlines()]
-        rows = [rescored(row) for row in rows]
+        rows = [rescored(json.loads(line)) for line in arguments.rows.read_text("utf-8").splitlines()]
     else:
         rows = measure(arguments.data, arguments.turns, arguments.rows, arguments.limit)
-    own = [row for row in rows if row["set"] == "own swaps"]
+    own = [row for row in rows if row["set"] == "own swaps" and "p_swap" in row]
     result = {
         "machine": describe(),
         "prompt": "natural head turns",

@@ -41,6 +41,21 @@ ALARMS = ("suspicious", "manipulated")
 BEFORE_S, SWAP_S, AFTER_S = 10.0, 14.0, 16.0
 CLIP_S = 8.0
 
+CAPTURE_S = 60.0
+CALL = """async () => {
+  document.title = "Crowd";
+  const video = document.createElement("video");
+  Object.assign(video, { muted: true, autoplay: true });
+  video.style.cssText = "position: fixed; inset: 0; inline-size: 1280px; block-size: 720px; z-index: 9";
+  document.body.replaceChildren(video);
+  video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } });
+  await video.play();
+}"""
+FAKE_CAPTURE = """() => {
+  const devices = navigator.mediaDevices;
+  devices.getDisplayMedia = () => devices.getUserMedia({ video: { width: 1280, height: 720 } });
+}"""
+
 Result = dict[str, Any]
 
 
@@ -79,7 +94,7 @@ def address(given: str | None) -> Iterator[str]:
 def own_preview(playwright: Playwright, folder: Path, seconds: float, server: str | None) -> Result:
     """The webcam page's boxes over its own picture: delayed until its verdict is there, and at once."""
     camera = folder / "moving.y4m"
-    write_y4m(moving_face(PERIOD_FRAMES * 6), camera)
+    write_y4m(moving_face(PERIOD_FRAMES * 3), camera)
     found: Result = {}
     with address(server) as url, launch(playwright, camera) as browser:
         for name, exact in (("exact", "yes"), ("newest", "no")):
@@ -122,7 +137,7 @@ def watched(page: Page, seconds: float) -> Result:
 def stale_verdict(playwright: Playwright, folder: Path, _: float) -> Result:
     """How long a verdict outlives its server, and how long it takes to come back after a restart."""
     camera = folder / "still.y4m"
-    write_y4m(moving_face(PERIOD_FRAMES * 6), camera)
+    write_y4m(moving_face(PERIOD_FRAMES * 3), camera)
     with launch(playwright, camera) as browser, spied(browser) as page:
         with serving() as server:
             page.goto(server.url)
@@ -189,27 +204,35 @@ def alarms(states: Sequence[tuple[str, float, int | None]], starts: int, ends: i
 
 def eight_faces(playwright: Playwright, folder: Path, seconds: float, server: str | None) -> Result:
     """Eight faces in a captured tab of 1280 x 720: how often the page paints, and how many labels it draws."""
-    frames = list(crowd(50))
-    write_y4m(frames, folder / "crowd.y4m")
-    with address(server) as url, launch(playwright, folder / "crowd.y4m") as browser, spied(browser, 1280) as page:
-        page.add_init_script(
-            "navigator.mediaDevices.getDisplayMedia = () => navigator.mediaDevices.getUserMedia("
-            "{ video: { width: 1280, height: 720 } })"
-        )
-        page.goto(f"{url}/call")
-        page.click("#share")
-        eight = "Number(document.getElementById('overlay')?.dataset.boxes) === 8"
-        reached = bool(wait_for(lambda: page.evaluate(eight), PATIENCE_S))
-        page.evaluate("Object.assign(spy, { keep: true, boxes: [], paints: [] })")
-        time.sleep(seconds)
-        paints = page.evaluate("spy.paints")
-        named = page.evaluate("document.querySelectorAll('#faces > li').length")
-    labels = [count for _, count in paints[1:]]
+    write_y4m(crowd(50), folder / "crowd.y4m")
+    title = "--auto-select-tab-capture-source-by-title=Crowd"
+    with address(server) as url, launch(playwright, folder / "crowd.y4m", title) as browser:
+        context = browser.new_context(viewport={"width": 1280, "height": 720})
+        call = context.new_page()
+        call.goto(f"{url}/help")
+        call.evaluate(CALL)
+        with spied(context, 1280) as page:
+            page.goto(f"{url}/call")
+            page.click("#share")
+            captured = bool(wait_for(lambda: page.evaluate("document.getElementById('video').videoWidth"), CAPTURE_S))
+            if not captured:
+                page.evaluate(FAKE_CAPTURE)
+                page.click("#share")
+            return {"capture": "tab" if captured else "fake camera", **crowded(page, seconds)}
+
+
+def crowded(page: Page, seconds: float) -> Result:
+    """Waits for eight boxes, then counts paints and labels for a time."""
+    eight = "Number(document.getElementById('overlay')?.dataset.boxes) === 8"
+    reached = bool(wait_for(lambda: page.evaluate(eight), PATIENCE_S))
+    page.evaluate("Object.assign(spy, { keep: true, boxes: [], paints: [] })")
+    time.sleep(seconds)
+    paints = page.evaluate("spy.paints")
     return {
         "eight_faces_seen": reached,
         "paints_per_s": round(len(paints) / seconds, 1),
-        "labels_per_paint": quantiles(labels),
-        "cards": named,
+        "labels_per_paint": quantiles([count for _, count in paints[1:]]),
+        "cards": page.evaluate("document.querySelectorAll('#faces > li').length"),
     }
 
 

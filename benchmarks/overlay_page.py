@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
 FLAGS = (
@@ -94,9 +94,10 @@ def launch(playwright: Playwright, camera: Path | None = None, *flags: str) -> B
 
 
 @contextlib.contextmanager
-def spied(browser: Browser, width: int = 640) -> Iterator[Page]:
+def spied(browser: Browser | BrowserContext, width: int = 640) -> Iterator[Page]:
     """A page with the spy in it; pictures are `width` pixels wide where their numbers were painted."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.add_init_script(f"{SPY}; window.spy.width = {width};")
     page.add_init_script("localStorage.setItem('unmask-mirror', 'no')")
     try:

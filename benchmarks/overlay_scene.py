@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 FPS = 25
 CODE_BITS, CHECK_BITS, BLOCK_PX = 12, 4, 16
 SIZE_WH = (640, 360)
-PERIOD_FRAMES, REACH_PX = 70, 170
+PERIOD_FRAMES, REACH_PX = 140, 170
 """A moving face goes there and back in so many frames, so far to each side."""
 TURN_FRAMES = 6
 """Around the turning points the place does not tell the time."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from unmask.pipeline.challenge_follow import HOLD_S, Pose, Prompt, extent, pose_of
 from unmask.pipeline.challenge_sample import Sample, overlap
-from unmask.pipeline.challenge_score import Evidence, weigh
+from unmask.pipeline.challenge_score import MOST_CONFIDENCE, Evidence, weigh
 
 __all__ = ["Challenge", "ChallengeResult", "ChallengeSettings", "Outcome", "Phase", "Prompt"]
 
@@ -212,7 +212,7 @@ class Challenge:
             self._end(Outcome.INCONCLUSIVE, "too_few_samples")
             return
         p, settings = evidence.p_swap, self.settings
-        confidence = abs(2 * p - 1) * min(1.0, evidence.samples / (2 * settings.answer_samples))
+        confidence = MOST_CONFIDENCE * abs(2 * p - 1) * min(1.0, evidence.samples / (2 * settings.answer_samples))
         if p >= settings.suspicious_at:
             self._end(Outcome.SUSPICIOUS, *evidence.reasons(), evidence=evidence, confidence=confidence)
         elif evidence.baseline_fused >= ALREADY_LOGIT:

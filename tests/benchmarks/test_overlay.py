@@ -18,9 +18,9 @@ def scene() -> ModuleType:
 
 
 def boxes(scene: ModuleType, lag_s: float, bias_px: float = 4.0) -> list[tuple[int, float, float]]:
-    """Boxes drawn over the frames 0..209 that belong to frames `lag_s` earlier."""
+    """Boxes drawn over the frames 0..279 that belong to frames `lag_s` earlier."""
     width = scene.SIZE_WH[0]
-    middle = [width / 2 + bias_px + scene.face_x(n - lag_s * scene.FPS) for n in range(210)]
+    middle = [width / 2 + bias_px + scene.face_x(n - lag_s * scene.FPS) for n in range(280)]
     return [(n, x / width, 40.0 * n) for n, x in enumerate(middle)]
 
 
@@ -78,3 +78,13 @@ def test_time_to_alarm_and_calm_are_counted_from_the_splice(overlay: ModuleType)
 def test_a_page_that_never_alarms_has_no_times(overlay: ModuleType) -> None:
     found = overlay.alarms([("authentic", 0.0, 40)], starts=250, ends=600)
     assert found["time_to_alarm_s"] is None and found["calm_after_s"] is None
+
+
+def test_a_turn_is_a_head_that_was_frontal_for_a_second_and_then_is_not() -> None:
+    turns = import_module("turns")
+    still = [(i / 5, 0.0) for i in range(20)]
+    turned = [(4 + i / 5, 0.8) for i in range(5)]
+    assert turns.turns_in([]) == [] and turns.turns_in(still) == []
+    (found,) = turns.turns_in(still + turned)
+    assert found.prompt == "turn_left" and found.turned_s >= 3.8 and found.turned_s - found.start_s >= 1.0
+    assert turns.turns_in([(at_s, 1.2) for at_s, _ in still] + [(4 + i / 5, 0.2) for i in range(5)]) == []
