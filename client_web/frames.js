@@ -4,7 +4,11 @@ const MOST_WIDE = 960;
 const MOST_FRAMES = 40;
 const SECONDS_KEPT = 1.4;
 
-/** Follows the frames of `video`; shows delayed ones on `canvas` while `exact` is on. */
+/**
+ * Follows the frames of `video`; shows delayed ones on `canvas` while `exact` is on.
+ *
+ * A picture that comes back from the server has an `rtp` time, which `onreturned(rtp, received)` gets too.
+ */
 export class Frames {
   constructor(video, canvas) {
     this.video = video;
@@ -12,6 +16,7 @@ export class Frames {
     this.context = canvas.getContext("2d");
     this.able = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
     this.exact = false;
+    this.onreturned = () => {};
     this.clear();
     if (this.able) this.next();
   }
@@ -19,6 +24,7 @@ export class Frames {
   clear() {
     this.ring = [];
     this.newest = null;
+    this.rtp = null;
     this.shown = null;
     this.canvas.hidden = true;
   }
@@ -28,7 +34,9 @@ export class Frames {
       this.next();
       const captured = metadata.captureTime ?? metadata.presentationTime ?? now;
       this.newest = Math.abs(now - captured) < 5000 ? captured : now;
-      if (this.exact) this.keep(this.newest);
+      this.rtp = metadata.rtpTimestamp ?? null;
+      if (this.rtp !== null) this.onreturned(this.rtp, metadata.receiveTime ?? now);
+      else if (this.exact) this.keep(this.newest);
     });
   }
 

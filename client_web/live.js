@@ -7,6 +7,7 @@ import { Frames } from "./frames.js";
 import { markup } from "./live_markup.js";
 import { MapView } from "./mapview.js";
 import { Overlay } from "./overlay.js";
+import { ReturnedClock } from "./returned.js";
 import { gravest, Timeline } from "./timeline.js";
 import { Verdicts } from "./verdicts.js";
 import { leftOut, STREAM_STATES, streamReason } from "./words.js";
@@ -32,6 +33,8 @@ export class LiveView extends EventTarget {
     this.video = $("video");
     this.still = $("still");
     this.frames = new Frames(this.video, $("picture"));
+    this.returned = new ReturnedClock();
+    this.frames.onreturned = (rtp, received) => this.returned.picture(rtp, received);
     this.overlay = new Overlay($("overlay"));
     this.cards = new Cards($("faces"), $("no-faces"), { whose, names, compact });
     this.timeline = new Timeline($("timeline"), $("timeline-text"));
@@ -60,6 +63,7 @@ export class LiveView extends EventTarget {
     if (message.type === "verdict") {
       this.verdicts.clock.downlink = (this.shell.socket.rtt ?? 0) / 2;
       this.verdicts.add(message, performance.now());
+      this.returned.verdict(message.pts_s, performance.now());
       this.shell.announcer.faceIs(message);
     } else if (message.type === "state") {
       this.streamIs(message.state, message.reason);
@@ -75,6 +79,7 @@ export class LiveView extends EventTarget {
   /** Shows this stream; the picture that is on the stage stays there. */
   begin(stream, kind) {
     this.verdicts.clear();
+    this.returned.clear();
     this.shell.announcer.clear();
     if (this.stream === null) this.timeline.clear();
     Object.assign(this, { stream, kind, begunAt: performance.now() });
@@ -143,18 +148,24 @@ export class LiveView extends EventTarget {
     if (!size) return this.overlay.clear();
     this.stage.style.aspectRatio = `${size.width} / ${size.height}`;
     const now = performance.now();
-    const own = this.kind !== "watch";
-    const captured = own ? this.frames.show(now, this.verdicts.clock.delay()) : null;
-    this.shownAt = captured;
-    const faces = this.verdicts.fresh(now).map((face) => this.placedFace(face, own ? captured : null));
+    const boxOf = this.kind === "watch" ? this.returnedBox() : this.ownBox(now);
+    const faces = this.verdicts.fresh(now).map((face) => ({ ...face, box: boxOf(face), name: this.names?.get(face.message.track) ?? "" }));
     const boxes = new Map(faces.map((face) => [face.message.track, [face.box ?? face.message.box_xyxy, face.message.box_xyxy]]));
     const under = (context, place, mirrored) => this.map.draw(context, place, mirrored, boxes);
     this.overlay.draw(faces, size, this.mirrored, now, under);
   }
 
-  placedFace(face, captured) {
-    const box = captured === null ? null : this.verdicts.boxAt(face, captured);
-    return { message: face.message, box, name: this.names?.get(face.message.track) ?? "" };
+  /** Shows the own picture; gives where a face is in it. */
+  ownBox(now) {
+    const captured = this.frames.show(now, this.verdicts.clock.delay());
+    this.shownAt = captured;
+    return (face) => (captured === null ? null : this.verdicts.boxAt(face, captured));
+  }
+
+  /** Gives where a face is in the picture that came back from the server; null lets the box glide to its newest place. */
+  returnedBox() {
+    const time = this.still.hidden ? this.returned.timeOf(this.frames.rtp) : null;
+    return (face) => this.verdicts.boxAtTime(face, time);
   }
 
   page() {

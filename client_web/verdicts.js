@@ -62,6 +62,11 @@ export class Verdicts {
     return zero === null ? face.message.box_xyxy : face.trail.at(captured - zero);
   }
 
+  /** Where a face was at `time` (ms, as `pts_s`); null where that is not known. */
+  boxAtTime(face, time) {
+    return time === null ? null : face.trail.at(time);
+  }
+
   /** Seconds without a verdict when that is worth saying, else null. */
   silentSeconds(now) {
     if (this.lastAt === null || now - this.lastAt <= STALE_MS) return null;

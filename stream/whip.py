@@ -78,6 +78,8 @@ class _Viewer:
 class FrameTrack(MediaStreamTrack):
     """The analysed frames of a stream as a WebRTC track: newest wins, nothing is queued.
 
+    Its times are the frames' own (`pts_s`), so that a viewer can tell which verdict belongs to which picture.
+
     Attributes:
         sent_s: `time.monotonic()` of the newest frame handed over, at first of its own start.
     """
@@ -88,11 +90,12 @@ class FrameTrack(MediaStreamTrack):
         super().__init__()
         self._tap = tap
         self._seq = -1
-        self._start_s = self.sent_s = time.monotonic()
+        self.sent_s = time.monotonic()
+        self._first_s: float | None = None
         self._last_pts = -1
 
     async def recv(self) -> VideoFrame:
-        """The next frame at the moment when it was analysed.
+        """The next frame as soon as it was analysed.
 
         Raises:
             MediaStreamError: the stream has ended.
@@ -103,7 +106,8 @@ class FrameTrack(MediaStreamTrack):
             raise MediaStreamError
         self._seq = frame.seq
         picture = await asyncio.to_thread(_to_picture, frame.image_rgb)
-        self._last_pts = max(self._last_pts + 1, int((time.monotonic() - self._start_s) * VIDEO_CLOCK))
+        self._first_s = frame.pts_s if self._first_s is None else self._first_s
+        self._last_pts = max(self._last_pts + 1, round((frame.pts_s - self._first_s) * VIDEO_CLOCK))
         self.sent_s = time.monotonic()
         picture.pts, picture.time_base = self._last_pts, Fraction(1, VIDEO_CLOCK)
         return picture

@@ -112,6 +112,28 @@ def test_box_lies_where_the_face_was_when_the_shown_picture_was_taken(stage: Bro
         assert found == pytest.approx([5000, 5100, 0.15, 0.24, 0.1])
 
 
+def test_returned_picture_finds_the_verdict_of_its_own_frame(stage: Browser) -> None:
+    with staged(stage) as page:
+        page.goto(f"{ROOT}/")
+        wrong = page.evaluate("""async () => {
+          const { ReturnedClock } = await import('/client/returned.js');
+          const clock = new ReturnedClock();
+          const [zero, turn] = [2 ** 32 - 90 * 1500, 2 ** 32];
+          const wrong = [];
+          let time = 0;
+          for (let index = 0; index < 60; index += 1) {
+            time += 33.3 * (2 + (index * 7) % 4);
+            clock.verdict(time / 1000, 5000 + time);
+            const rtp = (zero + Math.round(time * 90)) % turn;
+            clock.picture(rtp, 5030 + time);
+            const found = clock.timeOf(rtp);
+            if (index > 10 && (found === null || Math.abs(found - time) > 3)) wrong.push([index, time, found]);
+          }
+          return wrong;
+        }""")
+        assert wrong == []
+
+
 def test_webcam_page_works_with_the_keyboard_alone(stage: Browser) -> None:
     with staged(stage) as page:
         page.goto(f"{ROOT}/")
