@@ -8,11 +8,13 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from unmask.models.align import CROP_SIZE
+from unmask.models.mri import LightGenerator
 from unmask.models.per_frame import OUTPUTS, PerFrameNet
 
 _log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class Branch:
         """Makes the graphs; where that fails, says so once and goes on without any."""
         if self.stream is None:
             return
-        pool = torch.cuda.graph_pool_handle()
+        pool: Any = torch.cuda.graph_pool_handle()
         try:
             with torch.backends.cudnn.flags(enabled=True, benchmark=True):
                 for size in sorted(sizes, reverse=True):
@@ -84,7 +86,7 @@ class Branch:
                 answers[field][:count].copy_(answer[:count], non_blocking=True)
             if self.stream is None:
                 return None
-            done = Event()
+            done = new_event()
             done.record(self.stream)
             return done
 
@@ -104,7 +106,7 @@ class Branch:
         captured.graph.replay()
         return captured.answers
 
-    def _captured(self, size: int, pool: tuple[int, int]) -> _Captured:
+    def _captured(self, size: int, pool: Any) -> _Captured:
         assert self.stream is not None
         crops = torch.zeros((size, CROP_SIZE, CROP_SIZE, 3), dtype=torch.uint8, device=self.stream.device)
         self.stream.wait_stream(torch.cuda.current_stream(self.stream.device))
@@ -131,7 +133,7 @@ class Parts(nn.Module):
         self.net = net.to(device).eval()
         for part in (net.spatial, net.mri.generator if net.mri is not None else None):
             if part is not None:
-                part.to(dtype=dtype, memory_format=torch.channels_last)
+                part.to(dtype=dtype).to(memory_format=torch.channels_last)
         self._dtype = dtype
 
     def spatial(self, crops: Tensor) -> tuple[Tensor, ...]:
@@ -151,14 +153,15 @@ class Parts(nn.Module):
         """
         mri = self.net.mri
         assert mri is not None
-        x, skips = mri.generator.encode(self.images(crops))
+        generator = cast(LightGenerator, mri.generator)
+        x, skips = generator.encode(self.images(crops))
         here = None if side is None else torch.cuda.current_stream(side.device)
         if side is not None and here is not None:
             side.wait_stream(here)
             for skip in skips:
                 skip.record_stream(side)
         with on(side):
-            judged = _floats(mri.judge(mri.generator.decode(skips).float()))
+            judged = _floats(mri.judge(generator.decode(skips).float()))
         spatial = _floats(self.net.finish_spatial(x))
         if side is not None and here is not None:
             here.wait_stream(side)
@@ -174,12 +177,22 @@ class Parts(nn.Module):
 def branches(parts: Parts, device: torch.device) -> tuple[list[Branch], list[Branch]]:
     """What runs for a batch with the MRI branch, and for one without."""
     net, on_gpu = parts.net, device.type == "cuda"
-    first, second = (Stream(device) if on_gpu else None for _ in range(2))
+    first, second = (new_stream(device) if on_gpu else None for _ in range(2))
     spatial = [Branch(parts.spatial, OUTPUTS["spatial"], first)] if net.spatial is not None else []
     if net.shared:
         return [Branch(lambda crops: parts.both(crops, second), OUTPUTS["spatial"] + OUTPUTS["mri"], first)], spatial
     mri = [Branch(parts.mri, OUTPUTS["mri"], second)] if net.mri is not None else []
     return spatial + mri, spatial
+
+
+def new_stream(device: torch.device) -> Stream:
+    """A stream of its own."""
+    return Stream(device)  # type: ignore[no-untyped-call]
+
+
+def new_event() -> Event:
+    """An event that has not been recorded."""
+    return Event()  # type: ignore[no-untyped-call]
 
 
 def on(stream: Stream | None) -> AbstractContextManager[object]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unmask.models.align import CROP_SIZE
-from unmask.models.cuda_branch import Event, Parts, Stream, branches, on
+from unmask.models.cuda_branch import Event, Parts, branches, new_event, new_stream, on
 from unmask.models.errors import DeviceError
 from unmask.models.mri import MAP_SIZE
 from unmask.models.per_frame import PerFrameNet
@@ -94,7 +94,7 @@ class CudaScorer:
         on_gpu = self._device.type == "cuda"
         try:
             self._parts = open_parts(full, self._device, dtype or (torch.float16 if on_gpu else torch.float32))
-            self._copy = Stream(self._device) if on_gpu else None
+            self._copy = new_stream(self._device) if on_gpu else None
             self._full, self._spatial = branches(self._parts, self._device)
             if graphs:
                 self._capture()
@@ -149,7 +149,7 @@ class CudaScorer:
             return None
         with on(self._copy):
             slot.on_device[:count].copy_(slot.crops[:count], non_blocking=True)
-            copied = Event()
+            copied = new_event()
             copied.record(self._copy)
         return copied
 

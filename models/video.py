@@ -105,10 +105,10 @@ def grey_thumb(frame: VideoFrame) -> NDArray[np.uint8]:
             frame, width=size[0], height=size[1], format="gray", interpolation=Interpolation.POINT, threads=1
         )
         return np.asarray(small.to_ndarray(), np.uint8)
-    rows = np.frombuffer(plane, np.uint8)[: plane.line_size * frame.height].reshape(frame.height, plane.line_size)
-    luma = rows[::step, : frame.width : step]
+    luma = np.frombuffer(memoryview(plane), np.uint8)[: plane.line_size * frame.height]
+    luma = luma.reshape(frame.height, plane.line_size)[::step, : frame.width : step]
     full = name == "gray" or name.startswith("yuvj") or frame.color_range == FULL_RANGE
-    return luma.copy() if full else STRETCHED[luma]
+    return luma.copy() if full else np.asarray(STRETCHED[luma])
 
 
 def thumb_step(width: int) -> int:

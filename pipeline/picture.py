@@ -1,6 +1,6 @@
 """Pictures whose RGB form is made when somebody first asks for it."""
 
-from typing import Any, Protocol, overload
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,22 +52,10 @@ class ArrayPicture:
         return self._image_rgb[::step, ::step].copy()
 
 
-class ImageRgb:
-    """A dataclass field `image_rgb`: takes an array or a picture, gives the array.
+def as_picture(image: NDArray[np.uint8] | Picture) -> Picture:
+    """The picture itself, or one of this array.
 
-    The picture itself is in the owner's `picture`.
+    Raises:
+        ValueError: the array is not (h, w, 3) uint8.
     """
-
-    @overload
-    def __get__(self, owner: None, kind: type | None = None) -> "ImageRgb": ...
-    @overload
-    def __get__(self, owner: object, kind: type | None = None) -> NDArray[np.uint8]: ...
-    def __get__(self, owner: Any, kind: type | None = None) -> "NDArray[np.uint8] | ImageRgb":
-        """The upright picture (h, w, 3); converted at the first call, by whichever thread makes it."""
-        if owner is None:
-            raise AttributeError("image_rgb is known of an instance only")
-        picture: Picture = owner.__dict__["picture"]
-        return picture.rgb()
-
-    def __set__(self, owner: Any, value: "NDArray[np.uint8] | Picture") -> None:
-        owner.__dict__["picture"] = ArrayPicture(value) if isinstance(value, np.ndarray) else value
+    return ArrayPicture(image) if isinstance(image, np.ndarray) else image

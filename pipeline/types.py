@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.pipeline.picture import ImageRgb, Picture
+from unmask.pipeline.picture import Picture, as_picture
 
 
 class VerdictState(StrEnum):
@@ -31,35 +31,46 @@ class StreamState(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, init=False)
 class Frame:
     """One decoded picture; made of an array, or of a `Picture` that is converted at the first look at `image_rgb`.
 
     Attributes:
-        image_rgb: (h, w, 3) uint8, upright; not to be written to.
+        picture: what `image_rgb` is made of; to be handed on without converting it.
         pts_s: presentation time in seconds of the source's clock.
         arrival_s: `time.monotonic()` when its data arrived.
         decoded_s: `time.monotonic()` when it was decoded.
         stream: name of the stream.
         seq: number of the frame within the stream, from 0, counting dropped ones.
-        picture: what `image_rgb` is made of.
 
     Raises:
         ValueError: the array is not (h, w, 3) uint8.
     """
 
-    image_rgb: ImageRgb = ImageRgb()
+    picture: Picture
     pts_s: float
     arrival_s: float
     decoded_s: float
     stream: str
     seq: int
 
+    def __init__(
+        self,
+        image_rgb: NDArray[np.uint8] | Picture,
+        pts_s: float,
+        arrival_s: float,
+        decoded_s: float,
+        stream: str,
+        seq: int,
+    ) -> None:
+        values = (as_picture(image_rgb), pts_s, arrival_s, decoded_s, stream, seq)
+        for name, value in zip(self.__dataclass_fields__, values, strict=True):
+            object.__setattr__(self, name, value)
+
     @property
-    def picture(self) -> Picture:
-        """To be handed on without converting it."""
-        picture: Picture = self.__dict__["picture"]
-        return picture
+    def image_rgb(self) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8, upright; not to be written to. The first look converts it, in the thread that looks."""
+        return self.picture.rgb()
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -70,6 +81,10 @@ class Frame:
     def thumb(self) -> NDArray[np.uint8]:
         """A small picture of single pixels, see `Picture.thumb`; converts nothing."""
         return self.picture.thumb()
+
+    def with_image(self, image_rgb: NDArray[np.uint8] | Picture) -> "Frame":
+        """The same frame with another picture."""
+        return Frame(image_rgb, self.pts_s, self.arrival_s, self.decoded_s, self.stream, self.seq)
 
 
 @dataclass(frozen=True, slots=True)

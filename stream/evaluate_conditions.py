@@ -5,7 +5,7 @@ Every condition is applied to genuine and forged files alike, with the same numb
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -124,7 +124,7 @@ class _Coder:
             frame = self.waiting.popleft()
             while round(frame.pts_s / CLOCK) < (picture.pts or 0):
                 frame = self.waiting.popleft()
-            yield replace(frame, image_rgb=np.asarray(picture.to_ndarray(format="rgb24"), np.uint8))
+            yield frame.with_image(np.asarray(picture.to_ndarray(format="rgb24"), np.uint8))
 
 
 def _encoder(codec: str, options: dict[str, str], kbit_s: int, width: int, height: int) -> VideoCodecContext:
@@ -154,7 +154,7 @@ def _shrunk(width_px: float) -> Change:
             scale = width_px / face_px
             width, height = (max(16, round(side * scale)) for side in frame.size_wh)
             small = cv2.resize(frame.image_rgb, (width, height), interpolation=cv2.INTER_AREA)
-            yield replace(frame, image_rgb=np.asarray(small, np.uint8))
+            yield frame.with_image(np.asarray(small, np.uint8))
 
     return change
 
@@ -166,12 +166,12 @@ def _slowed(fps: float) -> Change:
 def _dark(frames: Iterable[Frame], _: float) -> Iterator[Frame]:
     table = np.round(255 * (np.arange(256) / 255) ** DARK_GAMMA).astype(np.uint8)
     for frame in at_most(frames, LOOK_HZ):
-        yield replace(frame, image_rgb=_with_noise(np.asarray(table[frame.image_rgb]), DARK_NOISE, frame.seq))
+        yield frame.with_image(_with_noise(np.asarray(table[frame.image_rgb]), DARK_NOISE, frame.seq))
 
 
 def _noisy(frames: Iterable[Frame], _: float) -> Iterator[Frame]:
     for frame in at_most(frames, LOOK_HZ):
-        yield replace(frame, image_rgb=_with_noise(frame.image_rgb, NOISE, frame.seq))
+        yield frame.with_image(_with_noise(frame.image_rgb, NOISE, frame.seq))
 
 
 def _with_noise(image_rgb: Image, sigma: float, seed: int) -> Image:

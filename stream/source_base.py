@@ -10,8 +10,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unmask.pipeline.errors import SourceError
-from unmask.pipeline.picture import ImageRgb, Picture
+from unmask.pipeline.picture import Picture, as_picture
 from unmask.pipeline.types import Frame, StreamState
 
 StateListener = Callable[[StreamState, str], None]
@@ -65,26 +68,25 @@ class Source(Protocol):
         """Frees threads and devices; closing again is harmless."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Captured:
-    """A picture as a capture yields it; made of an array or of a `Picture`.
+    """A picture as a capture yields it.
 
     Attributes:
-        image_rgb: (h, w, 3), upright; converted at the first look.
+        image: (h, w, 3) uint8 RGB, upright, or a `Picture` that is converted when somebody looks.
         pts_s: None where the source gives no time.
         codec: None where the source has none.
     """
 
-    image_rgb: ImageRgb = ImageRgb()
+    image: NDArray[np.uint8] | Picture
     pts_s: float | None
     arrival_s: float
     codec: str | None = None
 
     @property
-    def picture(self) -> Picture:
-        """To be handed on without converting it."""
-        picture: Picture = self.__dict__["picture"]
-        return picture
+    def image_rgb(self) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8, upright."""
+        return as_picture(self.image).rgb()
 
 
 @dataclass(frozen=True, slots=True)

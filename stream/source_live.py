@@ -199,4 +199,4 @@ class LiveSource:
             self._frames.refuse(item.cause)
             return
         pts_s = self._clock.pts_s(item.pts_s, item.arrival_s)
-        self._frames.put(Frame(item.picture, pts_s, item.arrival_s, time.monotonic(), self.name, seq))
+        self._frames.put(Frame(item.image, pts_s, item.arrival_s, time.monotonic(), self.name, seq))

@@ -237,7 +237,7 @@ def test_a_branch_waits_for_its_crops_and_records_when_its_answers_are_there(
 
     stream = SimpleNamespace(wait_event=lambda event: order.append(f"wait for {event}"))
     monkeypatch.setattr(cuda_branch, "on", on)
-    monkeypatch.setattr(cuda_branch, "Event", lambda: SimpleNamespace(record=lambda s: order.append("record")))
+    monkeypatch.setattr(cuda_branch, "new_event", lambda: SimpleNamespace(record=lambda s: order.append("record")))
     work = Branch(lambda taken: (order.append("run") or taken[:, 0, 0, 0].float(),), ("spatial",), cast(Any, stream))
 
     work.launch(torch.zeros((1, 256, 256, 3), dtype=torch.uint8), 1, cast(Any, "upload"), {"spatial": torch.zeros(1)})

@@ -1,7 +1,5 @@
 """A frame is made of an array, or of a picture that is converted when somebody looks."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -40,7 +38,7 @@ def test_a_frame_of_an_array_gives_that_array() -> None:
 
     assert frame.image_rgb is GREY
     assert frame.size_wh == (64, 48)
-    darker = replace(frame, image_rgb=GREY[:24] // 2)
+    darker = frame.with_image(GREY[:24] // 2)
     assert darker.size_wh == (64, 24)
     assert (darker.image_rgb == 45).all()
     assert (darker.pts_s, darker.seq) == (1.0, 4)

@@ -1,7 +1,6 @@
 """The robustness grid: what is scored, skipped, and said of genuine files."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,7 @@ from unmask.stream.labels import LabelledFile
 from unmask.stream.scores import Scored
 
 CLEAN = Condition("clean", "clean", lambda frames, _: iter(frames))
-BRIGHTER = Condition(
-    "brighter", "light", lambda frames, _: (replace(f, image_rgb=f.image_rgb // 2 + 127) for f in frames)
-)
+BRIGHTER = Condition("brighter", "light", lambda frames, _: (f.with_image(f.image_rgb // 2 + 127) for f in frames))
 LARGE = Condition("face 128 px", "size", lambda frames, _: iter(frames), 128)
 GRID = [CLEAN, BRIGHTER, LARGE]
 
