@@ -16,6 +16,15 @@ code { font-size: .85rem; overflow-wrap: anywhere; }
 .verdict { font-size: 1.4rem; font-weight: 700; }
 .authentic { color: var(--authentic); } .suspicious { color: var(--suspicious); }
 .manipulated { color: var(--manipulated); } .uncertain { color: var(--uncertain); }
+@media print {
+  @page { margin: 16mm 14mm; }
+  :root { color-scheme: light; }
+  body { max-width: none; margin: 0; font-size: 11pt; }
+  table { display: table; }
+  figure, tr, svg { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
+  * { print-color-adjust: exact; }
+}
 """
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 

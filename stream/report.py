@@ -41,7 +41,7 @@ def report_html(analyses: Sequence[Analysis]) -> str:
     caveats = "".join(f"<li>{escape(caveat)}</li>" for caveat in CAVEATS)
     body = (
         "<h1>Face authenticity report</h1>"
-        f'<p class="note">Made {made} by unmask {escape(version("unmask"))} on this machine; nothing was sent away.</p>'
+        f'<p class="note">Made {made} by unmask {escape(version("unmask"))} where unmask runs; nothing was sent on.</p>'
         + "".join(_section(analysis) for analysis in analyses)
         + f"<h2>What this can and cannot say</h2><ul>{caveats}</ul>"
     )

@@ -77,7 +77,7 @@ class Service:
         self.jobs.start()
         self.ready = True
 
-    def open(self, name: str, url: str) -> RunningStream:
+    def open(self, name: str, url: str, *, replacing: bool = False) -> RunningStream:
         """Starts a stream from an address.
 
         Raises:
@@ -85,7 +85,8 @@ class Service:
             NameTaken, TooManyStreams: see `Streams.admit`.
         """
         kind = url.partition(":")[0].lower() if ":" in url else "file"
-        stream = self.streams.add(name, partial(open_source, url, name), kind=kind, url=redact(url))
+        source = partial(open_source, url, name)
+        stream = self.streams.add(name, source, kind=kind, url=redact(url), replacing=replacing)
         stream.address = SecretStr(url)
         return stream
 
@@ -100,10 +101,10 @@ class Service:
             raise NameTaken(f"a stream named {name} is already there")
         await self.streams.remove(stream.name)
         try:
-            return self.open(name, address.get_secret_value())
+            return self.open(name, address.get_secret_value(), replacing=True)
         except UnmaskError:
             if stream.address is not None:
-                self.open(stream.name, stream.address.get_secret_value())
+                self.open(stream.name, stream.address.get_secret_value(), replacing=True)
             raise
 
     async def test(self, url: str) -> dict[str, object]:

@@ -149,8 +149,8 @@ class Streams:
         """The stream of this name, if there is one."""
         return self._streams.get(name)
 
-    def admit(self, name: str) -> None:
-        """Checks that a stream of this name may be added.
+    def admit(self, name: str, *, replacing: bool = False) -> None:
+        """Checks that a stream of this name may be added; one that takes another's place adds no load.
 
         Raises:
             NameTaken: it is running already.
@@ -162,7 +162,7 @@ class Streams:
             raise NameTaken(f"a stream named {name} is already running")
         if len(self) >= self._max_streams:
             raise TooManyStreams(f"this server runs at most {self._max_streams} streams at a time")
-        if len(self) and (self.ladder.exhausted or self._needed_load(len(self) + 1) > FULL_LOAD):
+        if not replacing and len(self) and (self.ladder.exhausted or self._needed_load(len(self) + 1) > FULL_LOAD):
             number = f"{len(self)} stream{'s' * (len(self) > 1)}"
             raise BusyError(f"this server is at its limit with {number}; try again later or end one of them")
 
@@ -172,7 +172,14 @@ class Streams:
         return streams * LOWEST_HZ * stats.seconds_per_crop / stats.lanes if stats and stats.seconds_per_crop else 0.0
 
     def add(
-        self, name: str, make_source: SourceFactory, *, kind: str, url: str = "", ephemeral: bool = False
+        self,
+        name: str,
+        make_source: SourceFactory,
+        *,
+        kind: str,
+        url: str = "",
+        ephemeral: bool = False,
+        replacing: bool = False,
     ) -> RunningStream:
         """Starts a stream; an ephemeral one vanishes from the list when it ends.
 
@@ -180,7 +187,7 @@ class Streams:
             NameTaken, TooManyStreams: see `admit`.
             UnmaskError: what `make_source` raises.
         """
-        self.admit(name)
+        self.admit(name, replacing=replacing)
         self._forget_ended(name)
         for ended in [other.name for other in self._streams.values() if not other.running][: -self._max_streams]:
             self._forget_ended(ended)

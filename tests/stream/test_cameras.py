@@ -1,12 +1,15 @@
 """The routes of the camera wall: tests and changes of a camera, history, pictures; never a credential."""
 
 import json
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
 
 from tests.stream.serving import live, publishing, serving
 from tests.stream.test_server import Fickle
+from unmask.pipeline.ladder import Ladder
 
 
 async def test_connection_test_opens_the_demo_and_tells_what_it_sends() -> None:
@@ -56,6 +59,16 @@ async def test_camera_is_renamed_and_keeps_its_address() -> None:
         address = running.service.streams.all()[1].address
         assert address is not None and "hunter2" in address.get_secret_value()
         assert (await client.patch("/api/streams/a", json={"name": "d"})).status_code == 404
+
+
+async def test_camera_of_a_busy_server_is_not_lost_by_a_change() -> None:
+    async with serving(max_streams=2) as running:
+        client = running.client
+        for name in ("a", "b"):
+            await client.post("/api/streams", json={"name": name, "url": "rtsp://127.0.0.1:9/x"})
+        running.service.streams.ladder = cast(Ladder, SimpleNamespace(exhausted=True))
+        assert (await client.patch("/api/streams/a", json={"name": "c"})).status_code == 200
+        assert [stream.name for stream in running.service.streams.all()] == ["b", "c"]
 
 
 async def test_streams_of_browsers_cannot_be_changed_and_leave_no_history() -> None:
