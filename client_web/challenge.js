@@ -18,7 +18,7 @@ export const PROMPTS = {
 };
 
 const OUTCOMES = {
-  passed: { word: "Passed", sign: "✓", says: "The prompt was followed, and the signs of a swap did not grow." },
+  passed: { word: "Passed", sign: "✓", says: "The prompt was followed, and the signs of a swap did not grow. That alone does not make the face genuine." },
   suspicious: { word: "Suspicious", sign: "!", says: "The prompt was followed, and the signs of a swap grew meanwhile." },
   not_followed: { word: "Not followed", sign: "–", says: "The prompt was not seen to be followed. Ask again, or ask for something else." },
   inconclusive: { word: "Inconclusive", sign: "?", says: "Nothing can be concluded." },

@@ -40,7 +40,8 @@ class TurningFace:
 
 def opened(running: Running) -> connect:
     """A connection to the server's websocket."""
-    return connect(f"ws://127.0.0.1:{running.port}/ws", subprotocols=[Subprotocol(wire.SUBPROTOCOL)], proxy=None)
+    address = f"ws://127.0.0.1:{running.port}/ws"
+    return connect(address, subprotocols=[Subprotocol(wire.SUBPROTOCOL)], proxy=None, open_timeout=60)
 
 
 async def told(client: ClientConnection, *types: str) -> dict[str, Any]:
