@@ -6,7 +6,7 @@ import { icon } from "./icons.js";
 import { gravest } from "./timeline.js";
 import { ALARMS, percent, STATES } from "./words.js";
 
-const SIZE = { width: 300, height: 190 };
+const SIZE = { width: 360, height: 200 };
 const PAINT_MS = 150;
 
 export class Floating {
