@@ -109,8 +109,8 @@ class FaceFinder:
         """Squares (n, 5) that the first network takes for faces."""
         found = []
         for scale, size_hw in box_math.pyramid(image.size_hw, smallest_px):
-            confidences, offsets = self._nets.pnet(image.scaled(size_hw)[None])
-            found.append(box_math.cells(confidences[0], offsets[0], scale, STAGE_THRESHOLDS[0]))
+            (answers,) = self._nets.pnet(image.scaled(size_hw)[None])
+            found.append(box_math.cells(answers[0], scale, STAGE_THRESHOLDS[0]))
         boxes = np.concatenate([b for b, _ in found])
         offsets = np.concatenate([o for _, o in found])
         levels = np.repeat(np.arange(len(found)), [len(b) for b, _ in found])

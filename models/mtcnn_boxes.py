@@ -28,18 +28,20 @@ def pyramid(size_hw: tuple[int, int], min_face_px: int) -> list[tuple[float, tup
     return levels
 
 
-def cells(confidences: Floats, offsets: Floats, scale: float, threshold: float) -> tuple[Floats, Floats]:
+def cells(answers: Floats, scale: float, threshold: float) -> tuple[Floats, Floats]:
     """Boxes with confidence (n, 5), in pixels of the unscaled image, and offsets (n, 4) of the cells above a threshold.
 
     Args:
-        confidences: (h, w).
-        offsets: (h, w, 4).
+        answers: (h, w, 5), log-odds and offsets.
+        threshold: a confidence.
     """
-    rows, columns = np.nonzero(confidences >= threshold)
+    found = np.flatnonzero(answers[..., 0] >= np.log(threshold / (1 - threshold)))
+    rows, columns = np.divmod(found, answers.shape[1])
+    above = answers.reshape(-1, 5)[found]
     corners = np.stack([columns, rows], axis=1).astype(np.float32) * CELL_STEP
     low, high = np.floor((corners + 1) / scale), np.floor((corners + CELL_SIDE) / scale)
-    boxes = np.concatenate([low, high, confidences[rows, columns][:, None]], axis=1)
-    return boxes.astype(np.float32), offsets[rows, columns]
+    confidences = 1 / (1 + np.exp(-above[:, :1]))
+    return np.concatenate([low, high, confidences], axis=1).astype(np.float32), above[:, 1:]
 
 
 def suppress(boxes: Floats, max_iou: float, groups: Ints | None = None) -> Ints:

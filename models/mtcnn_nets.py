@@ -29,7 +29,7 @@ class CascadeNets:
     """The compiled networks, for one caller at a time.
 
     Attributes:
-        pnet: images (1, h, w, 4) to confidences (1, h', w') and box offsets (1, h', w', 4), one cell every 2 px.
+        pnet: images (1, h, w, 4) to cells (1, h', w', 5), one every 2 px: log-odds of a face, and box offsets.
         rnet: crops (n, 24, 24, 4) to confidences (n,) and box offsets (n, 4).
         onet: crops (n, 48, 48, 4) to confidences (n,), box offsets (n, 4) and landmarks (n, 10), five x then five y.
     """
@@ -40,7 +40,7 @@ class CascadeNets:
 
 
 class OnPixels(nn.Module):
-    """One of the networks on pixels, with its confidence first and channels last."""
+    """The second or the third network on pixels, with its confidence first."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -49,27 +49,45 @@ class OnPixels(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         offsets, *landmarks, classes = self.net(pixels.permute(0, 3, 1, 2))
-        if offsets.ndim == 4:
-            offsets = offsets.permute(0, 2, 3, 1)
         return (classes[:, 1], offsets, *landmarks)
 
 
-def open_nets(device: str, bf16: bool = False) -> CascadeNets:
+class CellsOnPixels(nn.Module):
+    """The first network on pixels, its two heads as one layer."""
+
+    def __init__(self, net: PNet) -> None:
+        super().__init__()
+        body = (net.prelu1, net.pool1, net.conv2, net.prelu2, net.conv3, net.prelu3)
+        self.body = copy.deepcopy(nn.Sequential(_on_pixels(net.conv1), *body))
+        self.head = nn.Conv2d(net.conv4_1.in_channels, 5, 1)
+        with torch.no_grad():
+            for name in ("weight", "bias"):
+                classes, offsets = getattr(net.conv4_1, name), getattr(net.conv4_2, name)
+                getattr(self.head, name).copy_(torch.cat([classes[1:] - classes[:1], offsets]))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        cells: Tensor = self.head(self.body(pixels.permute(0, 3, 1, 2)))
+        return cells.permute(0, 2, 3, 1)
+
+
+def open_nets(device: str) -> CascadeNets:
     """Load and compile the three networks.
 
     Args:
         device: `cpu` for OpenVINO; any other is a device of PyTorch.
-        bf16: let OpenVINO compute in bfloat16.
     """
-    sides = {"pnet": (PNet, PNET_SIDE), "rnet": (RNet, RNET_SIDE), "onet": (ONet, ONET_SIDE)}
-    runners = {name: _open(OnPixels(kind()).eval(), name, side, device, bf16) for name, (kind, side) in sides.items()}
+    runners = {
+        "pnet": _open(CellsOnPixels(PNet()), "pnet", PNET_SIDE, device),
+        "rnet": _open(OnPixels(RNet()), "rnet", RNET_SIDE, device),
+        "onet": _open(OnPixels(ONet()), "onet", ONET_SIDE, device),
+    }
     return CascadeNets(**runners)
 
 
-def _open(net: OnPixels, name: str, side: int, device: str, bf16: bool) -> Runner:
+def _open(net: nn.Module, name: str, side: int, device: str) -> Runner:
     if device == "cpu":
-        return _OpenVinoNet(net, name, side, bf16)
-    return _TorchNet(net, "cpu" if device == "torch-cpu" else device)
+        return _OpenVinoNet(net.eval(), name, side)
+    return _TorchNet(net.eval(), "cpu" if device == "torch-cpu" else device)
 
 
 def _on_pixels(conv: nn.Conv2d) -> nn.Conv2d:
@@ -92,13 +110,16 @@ def _weights_hash(net: nn.Module) -> str:
 
 
 class _OpenVinoNet:
-    """All sizes through one network of free sizes: as fast to a tenth as one for each size, with none to compile."""
+    """All sizes through one network of free sizes: as fast to a tenth as one for each size, with none to compile.
 
-    def __init__(self, net: OnPixels, name: str, side: int, bf16: bool) -> None:
+    In float32: bfloat16 moves boxes by a tenth of their size and landmarks by pixels.
+    """
+
+    def __init__(self, net: nn.Module, name: str, side: int) -> None:
         example = np.zeros((1, side, side, 4), np.float32)
         shape = [1, -1, -1, 4] if name == "pnet" else [-1, side, side, 4]
         model = export_cached(net, (example,), f"{name}-{_weights_hash(net)[:32]}", [shape])
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32"}
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = shared_core().compile_model(model, "CPU", hints)
         self._count = len(compiled.outputs)
         self._request = compiled.create_infer_request()
@@ -109,11 +130,12 @@ class _OpenVinoNet:
 
 
 class _TorchNet:
-    def __init__(self, net: OnPixels, device: str) -> None:
+    def __init__(self, net: nn.Module, device: str) -> None:
         self._net = net.to(device)
         self._device = device
 
     @torch.inference_mode()
     def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
         answers = self._net(*(torch.from_numpy(i).to(self._device) for i in inputs))
-        return tuple(a.float().cpu().numpy() for a in answers)
+        parts = answers if isinstance(answers, tuple) else (answers,)
+        return tuple(part.float().cpu().numpy() for part in parts)

@@ -70,12 +70,12 @@ def test_a_pyramid_ends_before_the_shorter_side_is_under_12_px() -> None:
 
 
 def test_a_cell_is_the_12_px_it_was_seen_in() -> None:
-    confidences = np.zeros((4, 5), np.float32)
-    confidences[2, 3] = 0.9
-    found, offsets = cells(confidences, np.ones((4, 5, 4), np.float32), 0.5, 0.6)
+    answers = np.full((4, 5, 5), -4, np.float32)
+    answers[2, 3] = (0, 1, 2, 3, 4)
+    found, offsets = cells(answers, 0.5, 0.4)
 
-    assert found == pytest.approx(boxes((14, 10, 36, 32, 0.9)))
-    assert offsets == pytest.approx(np.ones((1, 4)))
+    assert found == pytest.approx(boxes((14, 10, 36, 32, 0.5)))
+    assert offsets.tolist() == [[1, 2, 3, 4]]
 
 
 def test_suppressing_nothing_gives_nothing() -> None:
