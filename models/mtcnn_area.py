@@ -33,10 +33,10 @@ class AreaImage:
         columns = _as_items(rows)
         sums = np.take(columns, right, axis=1).view(table.dtype)
         sums -= np.take(columns, left, axis=1).view(table.dtype)
-        means = sums.astype(np.float32)
+        means: Floats = sums.astype(np.float32)
         means *= np.repeat(1 / (right - left), 4).astype(np.float32)
         means *= (1 / (bottom - top)).astype(np.float32)[:, None]
-        return means.reshape(height, width, 4)
+        return np.asarray(means.reshape(height, width, 4))
 
     def crops(self, boxes_xyxy: Ints, side: int) -> Floats:
         """Rectangles of the image, each at `side` x `side`: (n, side, side, 4).
@@ -56,10 +56,10 @@ class AreaImage:
         sums -= np.take(items, above + right_of).view(table.dtype)
         sums -= np.take(items, below + left_of).view(table.dtype)
         sums += np.take(items, above + left_of).view(table.dtype)
-        means = sums.astype(np.float32)
+        means: Floats = sums.astype(np.float32)
         means *= np.repeat(1 / (right - left), 4, axis=1).astype(np.float32)[:, None, :]
         means *= (1 / (bottom - top)).astype(np.float32)[:, :, None]
-        return means.reshape(count, side, side, 4)
+        return np.asarray(means.reshape(count, side, side, 4))
 
     def _table(self, heights: Ints, widths: Ints) -> NDArray[np.uint16] | NDArray[np.int32]:
         largest = int(heights.max(initial=0)) * int(widths.max(initial=0))

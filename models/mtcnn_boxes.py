@@ -7,7 +7,7 @@ weights were trained with.
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision.ops import nms
+from torchvision.ops import nms  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -42,10 +42,10 @@ class CascadeNets:
 class OnPixels(nn.Module):
     """The second or the third network on pixels, with its confidence first."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: RNet | ONet) -> None:
         super().__init__()
         self.net = copy.deepcopy(net)
-        self.net.conv1 = _on_pixels(self.net.conv1)
+        self.net.conv1 = _on_pixels(net.conv1)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         offsets, *landmarks, classes = self.net(pixels.permute(0, 3, 1, 2))
@@ -92,7 +92,7 @@ def _open(net: nn.Module, name: str, side: int, device: str) -> Runner:
 
 def _on_pixels(conv: nn.Conv2d) -> nn.Conv2d:
     """A first layer of the same answers on RGBA pixels in 0..255."""
-    out = nn.Conv2d(4, conv.out_channels, conv.kernel_size)
+    out = nn.Conv2d(4, conv.out_channels, 3)
     with torch.no_grad():
         weight = conv.weight / PIXEL_SCALE
         out.weight.zero_()
