@@ -1,7 +1,6 @@
 """The GPU's runtime of the per-frame branches: run on CPU tensors here, on a GPU where there is one."""
 
 import logging
-from collections.abc import Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, cast
@@ -213,7 +212,7 @@ def test_a_graph_of_the_next_size_runs_a_batch_and_its_filling_is_cut_off() -> N
         taken, answers = torch.zeros((size, 256, 256, 3), dtype=torch.uint8), torch.zeros(size)
         graph = ScriptedGraph(lambda taken=taken, answers=answers: answers.copy_(total(taken)[0]))
         branch._graphs[size] = cuda_branch._Captured(cast(Any, graph), taken, (answers,))
-    out: Mapping[str, Tensor] = {"spatial": torch.full((8,), -1.0)}
+    out: dict[str, Tensor] = {"spatial": torch.full((8,), -1.0)}
     given = torch.ones((8, 256, 256, 3), dtype=torch.uint8)
 
     branch.launch(given, 3, None, out)
