@@ -2,7 +2,8 @@
 
 import { publish } from "./media.js";
 
-const FIRST_WAIT_MS = 700;
+const FIRST_WAIT_MS = 400;
+const HEALTHY_MS = 10000;
 const LONGEST_WAIT_MS = 8000;
 const STATS_MS = 1000;
 const DECODE_MS = 6;
@@ -27,10 +28,16 @@ export class Publication extends EventTarget {
     socket.addEventListener("message", this.onmessage);
   }
 
-  /** Publishes for the first time; throws a Problem where the server refuses. */
+  /** Publishes for the first time; waits for a server that is full or away, throws a Problem where it refuses. */
   async start() {
-    await this.publish();
     this.timer = setInterval(() => this.measure(), STATS_MS);
+    try {
+      await this.publish();
+    } catch (error) {
+      if (error.status !== 503 && error.status !== 0) throw error;
+      this.say(error.message);
+      this.again();
+    }
   }
 
   async publish() {
@@ -41,29 +48,34 @@ export class Publication extends EventTarget {
       const connection = await publish(this.name, this.media, () => this.again());
       if (this.over) return await connection.close();
       this.connection = connection;
-      this.wait = FIRST_WAIT_MS;
+      this.publishedAt = performance.now();
       this.say("");
     } finally {
       this.busy = false;
     }
+    if (this.connection?.over) this.again();
   }
 
-  /** Publishes anew, soon; patient while the server cannot be reached. */
+  /** Publishes anew, soon; ever more patiently while it does not last. */
   again() {
     if (this.over || this.busy || this.retry) return;
-    this.connection?.close();
+    const lasted = this.connection !== null && performance.now() - this.publishedAt > HEALTHY_MS;
+    this.wait = lasted ? FIRST_WAIT_MS : Math.min(this.wait * 2, LONGEST_WAIT_MS);
+    const old = this.connection;
     this.connection = null;
-    this.retry = setTimeout(async () => {
-      this.retry = null;
-      if (this.over || this.socket.state !== "open") return;
-      try {
-        await this.publish();
-      } catch (error) {
-        this.say(error.message);
-        this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
-        this.again();
-      }
-    }, this.wait);
+    this.retry = setTimeout(() => this.replace(), this.wait);
+    old?.close();
+  }
+
+  async replace() {
+    this.retry = null;
+    if (this.over || this.socket.state !== "open") return;
+    try {
+      await this.publish();
+    } catch (error) {
+      this.say(error.message);
+      this.again();
+    }
   }
 
   /** After a lost connection: publishes anew unless the picture still flows. */

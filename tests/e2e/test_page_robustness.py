@@ -79,12 +79,24 @@ def test_camera_that_is_unplugged_is_said_and_can_be_started_again(stage: Browse
         assert page.is_visible("#start-camera") and page.evaluate(FACES) == []
 
 
-def test_full_server_is_explained(stage: Browser) -> None:
+def test_full_server_is_explained_and_tried_again(stage: Browser) -> None:
     with staged(stage) as page:
         page.goto(f"{ROOT}/")
         page.evaluate("fake.refuse = { status: 503, error: 'too_many_streams', message: 'this server is full' }")
         page.click("#start-camera")
-        wait_for(lambda: page.text_content("#problem") == "This server is full.")
+        wait_for(lambda: "This server is full." in (page.text_content("#banner-text") or ""))
+        page.evaluate(f"{AUTHENTIC}; fake.refuse = null")
+        wait_for(lambda: page.evaluate(FACES))
+        assert page.is_hidden("#banner")
+
+
+def test_refusal_is_explained_and_frees_the_camera(stage: Browser) -> None:
+    with staged(stage) as page:
+        page.goto(f"{ROOT}/")
+        page.evaluate("fake.refuse = { status: 403, error: 'no_right', message: 'this token may not publish' }")
+        page.click("#start-camera")
+        wait_for(lambda: page.text_content("#problem") == "This token may not publish.")
+        assert page.is_visible("#start-camera") and page.evaluate("document.getElementById('video').srcObject") is None
 
 
 def test_server_of_another_version_is_explained(stage: Browser) -> None:

@@ -1,6 +1,7 @@
 """The webcam page in a real browser: camera with drawn verdict, restart of the server, refused cameras, what stays."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from unmask.models.mtcnn import FaceFinder
 pytestmark = needs_browser
 
 REFUSED = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{}'))"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[ServerProcess]:
+    """A server without any other stream."""
+    with server() as running:
+        yield running
+        assert running.stop() == 0
 
 
 def faces_of_the_camera() -> list[list[float]]:
