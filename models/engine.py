@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unmask.models.batcher import Batcher, BatcherStats
 from unmask.models.cpu_scorer import CpuScorer
+from unmask.models.cuda_runtime import CudaScorer
 from unmask.models.errors import WeightsError
 from unmask.models.mri import MriNet
 from unmask.models.mtcnn import Detection, FaceFinder
@@ -88,7 +89,7 @@ class Engine:
         scorer = _open_scorer(device, folder, manifest, precision)
         if device == "cpu":
             use_one_torch_thread()
-        finder = FaceFinder("cuda" if device == "cuda" else "cpu")
+        finder = FaceFinder(device)
         return cls(finder, scorer, temporal, DEVICE_NAMES[device], folder, calibration)
 
     @property
@@ -160,8 +161,6 @@ def _open_scorer(device: str, folder: Path, manifest: dict[str, dict[str, Any]],
     full = PerFrameNet(spatial if "spatial" in present else None, mri if "mri" in present else None).eval()
     alone = PerFrameNet(spatial, None).eval() if len(present) == 2 else None
     if device == "cuda":
-        from unmask.models.cuda_runtime import CudaScorer
-
         return CudaScorer(full, alone)
     if device == "torch-cpu":
         return TorchScorer(full)
