@@ -132,6 +132,8 @@ def main() -> None:
         f"analysed: {result['analyzed_fps']} frames/s and stream, fairness {result['fairness']}; "
         f"dropped: {result['dropped']}; every frame accounted for: {result['conservation_ok']}",
     ]
+    if result["refused"]:
+        lines.append(f"refused, and not part of these figures: {len(result['refused'])} of {asked.streams} streams")
     publish(asked, result, lines, draw)
 
 
