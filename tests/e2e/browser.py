@@ -64,7 +64,7 @@ class ServerProcess:
     def stop(self) -> int:
         """Asks the server to end, and gives its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(90)
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ def test_picture_without_a_face_is_said_so_with_the_keyboard_alone(page: Page, t
 
 
 def test_cancelling_stops_the_work_on_the_server(page: Page, small: ServerProcess, tmp_path: Path) -> None:
-    page.set_input_files("#file", demo_clip(tmp_path, 30.0))
+    page.set_input_files("#file", demo_clip(tmp_path, 12.0))
     wait_for(lambda: "Looking" in (page.text_content("#work-step") or ""))
     assert page.evaluate("document.activeElement.id") == "cancel"
     page.keyboard.press("Enter")

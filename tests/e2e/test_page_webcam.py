@@ -70,9 +70,10 @@ def test_camera_is_published_again_after_a_restart_of_the_server(browser: Browse
             page.goto(first.url)
             page.click("#start-camera")
             settled_face(page)
-            first.stop()
-        wait_for(lambda: page.evaluate(FACES) == [], 1.5)
-        assert "nothing is being judged" in (page.text_content("#banner-text") or "")
+            first.process.terminate()
+            wait_for(lambda: page.evaluate(FACES) == [], 1.5)
+            assert "nothing is being judged" in (page.text_content("#banner-text") or "")
+            assert first.stop() == 0
         with server(port=int(first.url.rpartition(":")[2])) as second:
             settled_face(page)
             assert len(webcams(second)) == 1

@@ -16,7 +16,7 @@ from unmask.models import cuda_branch, cuda_runtime
 from unmask.models.cuda_branch import Branch, Parts
 from unmask.models.cuda_runtime import CudaScorer, wait_for
 from unmask.models.errors import DeviceError
-from unmask.models.mri import MriNet
+from unmask.models.mri import LightGenerator, MriNet
 from unmask.models.per_frame import PerFrameNet
 from unmask.models.preprocess import spatial_input
 from unmask.models.scoring import CropScores
@@ -39,9 +39,10 @@ def net(request: pytest.FixtureRequest) -> PerFrameNet:
     """The shipped networks, and the same with early blocks of their own for each branch."""
     spatial = cast(SpatialNet, load_into(SpatialNet(), "spatial", SHIPPED_DIR))
     mri = cast(MriNet, load_into(MriNet(), "mri", SHIPPED_DIR))
+    assert isinstance(mri.generator, LightGenerator)
     if request.param == "apart":
         with torch.no_grad():
-            mri.generator.stem[1].bias += 0.001
+            cast(torch.Tensor, mri.generator.stem[1].bias).add_(0.001)
     else:
         mri.generator.load_encoder(spatial.backbone.state_dict())
     made = PerFrameNet(spatial, mri).eval()
@@ -237,7 +238,12 @@ def test_a_branch_waits_for_its_crops_and_records_when_its_answers_are_there(
     stream = SimpleNamespace(wait_event=lambda event: order.append(f"wait for {event}"))
     monkeypatch.setattr(cuda_branch, "on", on)
     monkeypatch.setattr(cuda_branch, "new_event", lambda: SimpleNamespace(record=lambda s: order.append("record")))
-    work = Branch(lambda taken: (order.append("run") or taken[:, 0, 0, 0].float(),), ("spatial",), cast(Any, stream))
+
+    def run(taken: torch.Tensor) -> tuple[torch.Tensor]:
+        order.append("run")
+        return (taken[:, 0, 0, 0].float(),)
+
+    work = Branch(run, ("spatial",), cast(Any, stream))
 
     work.launch(torch.zeros((1, 256, 256, 3), dtype=torch.uint8), 1, cast(Any, "upload"), {"spatial": torch.zeros(1)})
 

@@ -25,7 +25,7 @@ def test_keeping_up_leaves_nothing_out() -> None:
 
 def test_late_verdicts_go_up_one_rung_at_a_time_to_the_last() -> None:
     ladder = Ladder()
-    seen = []
+    seen: list[int] = []
     for i in range(200):
         ladder.judged("a", i / 10, 300.0, 2, 1.0)
         if not seen or seen[-1] != ladder.rung:

@@ -109,8 +109,9 @@ async def test_small_picture_comes_once_per_frame() -> None:
         large = await client.get("/api/streams/cam/frame.jpg")
         assert len(small.content) < len(large.content)
         assert json.loads(small.headers["x-faces"]) == [[1, "authentic", 0.1, 0.25, 0.25, 0.5, 0.75]]
-        assert running.service.streams.all()[0].task is not None
-        running.service.streams.all()[0].task.cancel()
+        task = running.service.streams.all()[0].task
+        assert task is not None
+        task.cancel()
         await running.until(lambda: not running.service.streams.all()[0].running)
         last = await client.get("/api/streams/cam/frame.jpg")
         same = await client.get("/api/streams/cam/frame.jpg", headers={"If-None-Match": last.headers["etag"]})

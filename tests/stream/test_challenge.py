@@ -133,8 +133,8 @@ async def test_streams_without_a_right_to_them_cannot_be_challenged() -> None:
         assert (await told(client, "error"))["code"] == "no_such_stream"
         header = {"Authorization": "Bearer only the yard"}
         for method in ("GET", "POST", "DELETE"):
-            body = {"json": {"track": 1}} if method == "POST" else {}
-            answer = await running.client.request(method, "/api/streams/door/challenge", headers=header, **body)
+            body = {"track": 1} if method == "POST" else None
+            answer = await running.client.request(method, "/api/streams/door/challenge", headers=header, json=body)
             assert answer.status_code == 404
 
 

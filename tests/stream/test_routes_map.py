@@ -29,7 +29,7 @@ class Seeing(FakeJudge):
 
 
 def test_upright_face_has_the_crop_at_its_own_place() -> None:
-    corners = corners_in_picture(TEMPLATE_XY * 0.5 + np.float32([10, 20]), (200, 100))
+    corners = corners_in_picture(TEMPLATE_XY * np.float32(0.5) + np.array([10, 20], np.float32), (200, 100))
     expected = [(10 / 200, 20 / 100), (138 / 200, 20 / 100), (138 / 200, 148 / 100), (10 / 200, 148 / 100)]
     assert np.allclose(corners, expected, atol=1e-3)
 
