@@ -73,7 +73,7 @@ def test_camera_is_published_again_after_a_restart_of_the_server(browser: Browse
             first.process.terminate()
             wait_for(lambda: page.evaluate(FACES) == [], 1.5)
             assert "nothing is being judged" in (page.text_content("#banner-text") or "")
-            assert first.stop() == 0
+            assert first.process.wait(90) == 0
         with server(port=int(first.url.rpartition(":")[2])) as second:
             settled_face(page)
             assert len(webcams(second)) == 1
