@@ -36,7 +36,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[OpenedEngine]]:
     """An engine and judges without networks."""
     OpenedEngine.opened = OpenedEngine.closed = 0
     monkeypatch.setattr(Engine, "open", lambda *_: OpenedEngine())
-    monkeypatch.setattr(session, "Detector", lambda engine, name, method: FakeJudge(name))
+    monkeypatch.setattr(session, "Detector", lambda engine, name, method, ladder: FakeJudge(name))
     yield OpenedEngine
     assert OpenedEngine.opened == OpenedEngine.closed
 
