@@ -7,25 +7,29 @@ import { duration, GRAVITY, percent, STATES } from "./words.js";
 
 const HOUR_MS = 3_600_000;
 const MOST = 4;
-const GAP_MS = 4000;
+const GAP_MS = 20_000;
 const READ = "unmask-alarms-read";
 
-/** Chapters of one face that follow each other closely, as one alarm with the gravest state; newest first. */
+/**
+ * Chapters of one camera that follow each other closely, as one alarm with the gravest state; newest first.
+ * An alarm that was read and becomes graver is another one.
+ */
 export function incidents(chapters) {
   const found = new Map();
   for (const one of [...chapters].sort((a, b) => a.id - b.id)) {
-    const key = `${one.stream} ${one.track}`;
-    const last = found.get(key)?.at(-1);
+    const last = found.get(one.stream)?.at(-1);
     const near = last && (last.until === null || Date.parse(one.at) - Date.parse(last.until) < GAP_MS);
     if (!near) {
-      found.set(key, [...(found.get(key) ?? []), { ...one, key: `${one.id} ${one.at}`, shot: one }]);
+      found.set(one.stream, [...(found.get(one.stream) ?? []), { ...one, shot: one, tracks: new Set([one.track]) }]);
       continue;
     }
     if (GRAVITY.indexOf(one.state) > GRAVITY.indexOf(last.state)) Object.assign(last, { state: one.state, shot: one });
-    const end = one.until === null ? Date.now() : Date.parse(one.until);
-    Object.assign(last, { until: one.until, p_highest: Math.max(last.p_highest ?? 0, one.p_highest ?? 0), duration_s: (end - Date.parse(last.at)) / 1000 });
+    last.tracks.add(one.track);
+    const lasts = one.until === null || last.until === null;
+    const end = lasts ? Date.now() : Math.max(Date.parse(one.until), Date.parse(last.until));
+    Object.assign(last, { until: lasts ? null : new Date(end).toISOString(), p_highest: Math.max(last.p_highest ?? 0, one.p_highest ?? 0), duration_s: (end - Date.parse(last.at)) / 1000 });
   }
-  return [...found.values()].flat().sort((a, b) => b.id - a.id);
+  return [...found.values()].flat().map((one) => ({ ...one, key: `${one.id} ${one.at} ${one.state}` })).sort((a, b) => b.id - a.id);
 }
 
 /** The list of alarms; `show(chapters)` takes what /api/history says. */
@@ -80,12 +84,12 @@ export class Alarms {
     const lasting = young.filter((one) => one.until === null);
     const fresh = lasting.filter((one) => this.known && !this.known.has(one.id));
     this.known = new Set(lasting.map((one) => one.id));
-    for (const one of fresh) this.announce(`Alarm: ${one.stream}, face ${one.track}: ${STATES[one.state].word}.`);
+    for (const one of fresh) this.announce(`Alarm: ${one.stream}, ${faces(one)}: ${STATES[one.state].word}.`);
   }
 
   add(one) {
     const says = element("p", {});
-    const dismiss = element("button", { "aria-label": `Mark as read: ${one.stream}, face ${one.track}` }, "Mark as read");
+    const dismiss = element("button", { "aria-label": `Mark as read: ${one.stream}, ${faces(one)}` }, "Mark as read");
     const root = element(
       "li",
       { class: "alarm", "data-state": one.state, "data-id": one.id },
@@ -101,7 +105,7 @@ export class Alarms {
 
   fill(row, one) {
     const lasts = one.until === null ? `since ${clockTime(one.at)}, lasting` : `at ${clockTime(one.at)} for ${duration(one.duration_s)}`;
-    put(row.says, `Face ${one.track}, at most ${percent(one.p_highest)} fake, ${lasts}`);
+    put(row.says, `${capital(faces(one))}, at most ${percent(one.p_highest)} fake, ${lasts}`);
     row.root.classList.toggle("lasting", one.until === null);
   }
 
@@ -123,4 +127,13 @@ export class Alarms {
     this.show(this.chapters);
     (next?.querySelector("button") ?? document.querySelector("main")).focus();
   }
+}
+
+function faces({ tracks }) {
+  const [first, ...rest] = [...tracks].sort((a, b) => a - b);
+  return rest.length ? `faces ${first} to ${rest.at(-1)}` : `face ${first}`;
+}
+
+function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }

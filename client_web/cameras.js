@@ -23,7 +23,7 @@ async function look() {
   try {
     const [{ streams, max_streams: most }, { history }] = await Promise.all([
       getJson("/api/streams"),
-      getJson("/api/history?kind=face&state=suspicious&state=manipulated&limit=50"),
+      getJson("/api/history?kind=face&state=suspicious&state=manipulated&limit=200"),
     ]);
     known.most = most;
     known.lasting = alarms.show(history);

@@ -136,6 +136,11 @@ async function keepReport(job) {
 }
 
 $("file").addEventListener("change", () => { if ($("file").files[0]) analyse($("file").files[0]); });
+$("file").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  $("file").click();
+});
 $("drop").addEventListener("submit", (event) => event.preventDefault());
 $("cancel").addEventListener("click", () => now.job?.cancel());
 

@@ -30,7 +30,7 @@ function head(result) {
   const reasons = result.reasons.map((code) => reason(code));
   const empty = EMPTY[result.reasons[0]];
   const because = reasons.length && !empty ? ` Because ${reasons.join("; ")}.` : "";
-  const p = result.p_fake === null ? "no probability" : `${percent(result.p_fake)} fake`;
+  const p = result.p_fake === null ? "no probability" : `fake ${percent(result.p_fake)}`;
   return element(
     "header",
     { class: "verdict", "data-state": result.verdict },

@@ -71,7 +71,7 @@ export class Tile {
       ["Lost", lost ? `${lost} (${percent(lost / Math.max(1, frames.in))})` : "none"],
       ["Reconnects", String(reconnects)],
     ];
-    if (degraded.length) facts.push(["Left out", degraded.map(leftOut).join("; ")]);
+    if (degraded.length) facts.push(["Left out", degraded.map((rung) => leftOut(rung).split(":")[0]).join("; ")]);
     const key = JSON.stringify(facts);
     if (this.health.dataset.key === key) return;
     this.health.dataset.key = key;
@@ -156,7 +156,7 @@ export class Tile {
 
 function sentence(face, faces) {
   const word = STATES[face.state]?.word ?? face.state;
-  const p = face.p === null ? "" : ` ${percent(face.p)} fake`;
+  const p = face.p === null ? "" : ` fake ${percent(face.p)}`;
   const more = faces > 1 ? `, and ${faces - 1} more` : "";
   return [icon(face.state), element("strong", {}, word), `${p} · face ${face.track}${more}`];
 }

@@ -113,6 +113,7 @@ async function remove(id) {
   }
 }
 
+/** A message as a sentence; one that begins with the name of the file keeps it as it is. */
 function sentence(text) {
-  return `${text[0].toUpperCase()}${text.slice(1)}.`;
+  return /^\S*\.\S/.test(text) ? `${text}.` : `${text[0].toUpperCase()}${text.slice(1)}.`;
 }

@@ -65,6 +65,7 @@ def test_video_gets_course_faces_deciding_frames_and_downloads(page: Page, tmp_p
         page.get_by_role("button", name="report").click()
     report = Path(download.value.path()).read_text("utf-8")
     assert "Face authenticity report" in report and "<script" not in report
+    page.evaluate("scrollTo(0, 0)")
     save(page, "page_file.png")
     assert page.pdf().startswith(b"%PDF")
     page.set_viewport_size({"width": 390, "height": 844})
