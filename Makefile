@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt scripts/install.sh scripts/system_packa
 DEMO_FLAGS := $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS)) $(if $(DEMO_PORT),--port $(DEMO_PORT))
 export VENV
 
-.PHONY: help demo test lint unit e2e clean
+.PHONY: help demo test lint unit e2e measures clean
 
 help:
 	@echo "make demo    install into $(VENV) and watch a sample stream in the browser (DEMO_SECONDS=20 ends by itself)"
@@ -15,13 +15,14 @@ help:
 	@echo "make lint    ruff, mypy, import rules"
 	@echo "make unit    the tests without servers, browsers and long clips"
 	@echo "make e2e     the tests with them"
+	@echo "make measures  figures of the client in a browser; takes minutes, wants an idle machine"
 	@echo "make clean   remove $(VENV) and everything generated"
 
 demo: $(VENV)/.installed
 	$(BIN)/unmask serve --source demo=demo: --print-verdicts $(DEMO_FLAGS)
 
 test: lint
-	$(BIN)/pytest $(UNIT_TESTS) $(wildcard tests/e2e)
+	$(BIN)/pytest -m "not measures" $(UNIT_TESTS) $(wildcard tests/e2e)
 
 lint: $(VENV)/.installed-test .types/unmask
 	$(BIN)/ruff check .
@@ -34,7 +35,10 @@ unit: $(VENV)/.installed-test
 	$(BIN)/pytest $(UNIT_TESTS)
 
 e2e: $(VENV)/.installed-test
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest -m "not measures" tests/e2e
+
+measures: $(VENV)/.installed-test
+	$(BIN)/pytest -m measures -rP tests/e2e
 
 clean:
 	rm -rf $(VENV) .types build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
