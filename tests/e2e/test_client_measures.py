@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.pages import needs_browser
 
-pytestmark = [needs_browser, pytest.mark.measures]
+pytestmark = [*needs_browser, pytest.mark.measures]
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "overlay.py"
 CLIPS = Path(__file__).parents[3] / "shared" / "data" / "tests"
