@@ -7,8 +7,9 @@ RUN_PACKAGES=(libgl1 libglib2.0-0)
 TEST_PACKAGES=(chromium fonts-dejavu-core python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-libav
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly)
 
-has_library() { ldconfig -p 2>/dev/null | grep -qF "$1"; }
-has_package() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+libraries=$(ldconfig -p 2>/dev/null || true)
+has_library() { [[ $libraries == *"$1"* ]]; }
+has_package() { [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == *'ok installed'* ]]; }
 
 missing=()
 has_library libGL.so.1 || missing+=("${RUN_PACKAGES[0]}")
@@ -24,6 +25,7 @@ fi
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
   echo "installing system packages: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
+  dpkg --configure -a </dev/null >/dev/null
   apt-get update -qq </dev/null
   apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
   exit 0
