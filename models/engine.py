@@ -85,7 +85,7 @@ class Engine:
             net = load_into(TemporalNet(), "temporal", folder)
             window = np.zeros((1, WINDOW_STEPS, FEATURE_COUNT), np.float32)
             mask = np.ones((1, WINDOW_STEPS), np.float32)
-            temporal = open_runner(net, (window, mask), device, str(manifest["temporal"]["sha256"]))
+            temporal = open_runner(net, (window, mask), device, str(manifest["temporal"]["sha256"])[:32])
         scorer = _open_scorer(device, folder, manifest, precision)
         if device == "cpu":
             use_one_torch_thread()

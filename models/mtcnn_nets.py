@@ -14,9 +14,7 @@ from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unmask.models.export import export_cached
-from unmask.models.openvino_core import shared_core
-from unmask.models.runtime import Runner
+from unmask.models.runtime import Runner, open_runner
 
 Floats = NDArray[np.float32]
 
@@ -74,7 +72,7 @@ def open_nets(device: str) -> CascadeNets:
     """Load and compile the three networks.
 
     Args:
-        device: `cpu` for OpenVINO; any other is a device of PyTorch.
+        device: `cpu` for OpenVINO, `cuda` or `torch-cpu` for PyTorch.
     """
     runners = {
         "pnet": _open(CellsOnPixels(PNet()), "pnet", PNET_SIDE, device),
@@ -85,9 +83,13 @@ def open_nets(device: str) -> CascadeNets:
 
 
 def _open(net: nn.Module, name: str, side: int, device: str) -> Runner:
-    if device == "cpu":
-        return _OpenVinoNet(net.eval(), name, side)
-    return _TorchNet(net.eval(), "cpu" if device == "torch-cpu" else device)
+    """All sizes through one network of free sizes: as fast to a tenth as one for each size, with none to compile.
+
+    In float32: bfloat16 moves boxes by a tenth of their size and landmarks by pixels.
+    """
+    example = np.zeros((1, side, side, 4), np.float32)
+    shape = [1, -1, -1, 4] if name == "pnet" else [-1, side, side, 4]
+    return open_runner(net.eval(), (example,), device, f"{name}-{_weights_hash(net)[:32]}", [shape])
 
 
 def _on_pixels(conv: nn.Conv2d) -> nn.Conv2d:
@@ -107,35 +109,3 @@ def _weights_hash(net: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(value.numpy().tobytes())
     return digest.hexdigest()
-
-
-class _OpenVinoNet:
-    """All sizes through one network of free sizes: as fast to a tenth as one for each size, with none to compile.
-
-    In float32: bfloat16 moves boxes by a tenth of their size and landmarks by pixels.
-    """
-
-    def __init__(self, net: nn.Module, name: str, side: int) -> None:
-        example = np.zeros((1, side, side, 4), np.float32)
-        shape = [1, -1, -1, 4] if name == "pnet" else [-1, side, side, 4]
-        model = export_cached(net, (example,), f"{name}-{_weights_hash(net)[:32]}", [shape])
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        compiled = shared_core().compile_model(model, "CPU", hints)
-        self._count = len(compiled.outputs)
-        self._request = compiled.create_infer_request()
-
-    def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
-        self._request.infer([np.ascontiguousarray(i) for i in inputs], share_inputs=True)
-        return tuple(np.array(self._request.get_output_tensor(i).data) for i in range(self._count))
-
-
-class _TorchNet:
-    def __init__(self, net: nn.Module, device: str) -> None:
-        self._net = net.to(device)
-        self._device = device
-
-    @torch.inference_mode()
-    def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
-        answers = self._net(*(torch.from_numpy(i).to(self._device) for i in inputs))
-        parts = answers if isinstance(answers, tuple) else (answers,)
-        return tuple(part.float().cpu().numpy() for part in parts)

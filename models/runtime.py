@@ -36,17 +36,24 @@ def pick_device(device: str) -> str:
     return device
 
 
-def open_runner(net: nn.Module, examples: tuple[Floats, ...], device: str, cache_key: str) -> Runner:
+def open_runner(
+    net: nn.Module,
+    examples: tuple[Floats, ...],
+    device: str,
+    cache_key: str,
+    shapes: list[list[int]] | None = None,
+) -> Runner:
     """Compile a network for a device.
 
     Args:
         net: in evaluation mode.
         examples: inputs of batch 1, which fix every size but the batch.
         device: from `pick_device`.
-        cache_key: hash of the weights; the exported network is kept under it for the next start.
+        cache_key: names the weights; the exported network is kept under it for the next start.
+        shapes: of the inputs, -1 where a size is free; by default only the batch is.
     """
     if device == "cpu":
-        return _OpenVinoRunner(net, examples, cache_key)
+        return _OpenVinoRunner(net, examples, cache_key, shapes or [[-1, *e.shape[1:]] for e in examples])
     return _TorchRunner(net, "cuda" if device == "cuda" else "cpu")
 
 
@@ -56,16 +63,15 @@ def use_one_torch_thread() -> None:
 
 
 class _OpenVinoRunner:
-    def __init__(self, net: nn.Module, examples: tuple[Floats, ...], cache_key: str) -> None:
-        shapes = [[-1, *example.shape[1:]] for example in examples]
-        model = export_cached(net, examples, cache_key[:32], shapes)
+    def __init__(self, net: nn.Module, examples: tuple[Floats, ...], cache_key: str, shapes: list[list[int]]) -> None:
+        model = export_cached(net, examples, cache_key, shapes)
         self._compiled = shared_core().compile_model(
             model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         )
         self._request = self._compiled.create_infer_request()
 
     def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
-        self._request.infer(list(inputs))
+        self._request.infer([np.ascontiguousarray(i) for i in inputs], share_inputs=True)
         return tuple(np.array(self._request.get_output_tensor(i).data) for i in range(len(self._compiled.outputs)))
 
 

@@ -2,8 +2,8 @@
 
 import threading
 from collections import deque
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +16,10 @@ EVERY = 3
 """One of so many is still done where a rate is lowered."""
 LOWEST_HZ = 4.0
 """How often a stream is looked at on the last rung."""
+LOOK_EVERY_S = 0.2
+"""So seldom it is looked at how the streams keep up, whatever the number of frames."""
+SILENT_S = 10.0
+"""A stream without a judged frame for this long no longer counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,8 @@ class LadderSettings:
     most_down_s: float = 60.0
 
 
-@dataclass
-class _Pace:
-    judged: deque[tuple[float, float, int]] = field(default_factory=deque)
+_Judged = tuple[float, float, int]
+"""When a frame was judged, how late, and how many were skipped since the one before."""
 
 
 class Ladder:
@@ -59,8 +62,9 @@ class Ladder:
         self._settings = settings or LadderSettings()
         self._fixed = fixed
         self._rung = fixed or 0
-        self._streams: dict[Hashable, _Pace] = {}
+        self._streams: dict[Hashable, deque[_Judged]] = {}
         self._lock = threading.Lock()
+        self._looked_s = -np.inf
         self._moved_s: float | None = None
         self._calm_since_s: float | None = None
         self._down_s = self._settings.down_s
@@ -86,39 +90,45 @@ class Ladder:
         """A stream is looked at again after this long at the earliest."""
         return 1 / LOWEST_HZ if "spatial_rate" in self.degraded else 0.0
 
-    def judged(self, stream: Hashable, now_s: float, total_ms: float, skipped: int, load: float) -> None:
+    def judged(self, stream: Hashable, now_s: float, total_ms: float, skipped: int, load: Callable[[], float]) -> None:
         """Tell of a frame that was judged.
 
         Args:
             now_s: monotonic time.
             total_ms: from the frame's arrival to its verdict.
             skipped: frames of this stream that newer ones have replaced since the last judged one.
-            load: 0..1, how busy the engine is.
+            load: gives 0..1, how busy the engine is; asked a few times a second.
         """
         if self._fixed is not None:
             return
         with self._lock:
-            self._streams.setdefault(stream, _Pace()).judged.append((now_s, total_ms, skipped))
+            self._streams.setdefault(stream, deque()).append((now_s, total_ms, skipped))
+            if now_s - self._looked_s < LOOK_EVERY_S:
+                return
+            self._looked_s = now_s
             self._forget_old(now_s)
-            self._move(now_s, load)
+            self._move(now_s, load())
 
     def forget(self, stream: Hashable) -> None:
-        """A stream has ended."""
+        """A stream has ended; after the last one nothing is left out any more."""
         with self._lock:
             self._streams.pop(stream, None)
+            if not self._streams and self._fixed is None:
+                self._rung, self._moved_s, self._calm_since_s = 0, None, None
 
     def _forget_old(self, now_s: float) -> None:
-        for name, pace in list(self._streams.items()):
-            while pace.judged and pace.judged[0][0] < now_s - self._settings.window_s:
-                pace.judged.popleft()
-            if not pace.judged:
+        """Keep what is within the window, and two frames at least: their distance shows how slow a stream is."""
+        for name, judged in list(self._streams.items()):
+            while len(judged) > 2 and judged[0][0] < now_s - self._settings.window_s:
+                judged.popleft()
+            if judged[-1][0] < now_s - SILENT_S:
                 del self._streams[name]
 
     def _move(self, now_s: float, load: float) -> None:
         settings = self._settings
         self._moved_s = now_s if self._moved_s is None else self._moved_s
-        late_ms = float(np.percentile([ms for p in self._streams.values() for _, ms, _ in p.judged], 90))
-        if self._is_overloaded(now_s, late_ms):
+        late_ms = float(np.percentile([ms for judged in self._streams.values() for _, ms, _ in judged], 90))
+        if self._is_overloaded(late_ms):
             self._calm_since_s = None
             if now_s - self._moved_s >= settings.up_s and not self.exhausted:
                 early = self._came_down_s is not None and now_s - self._came_down_s < 2 * self._down_s
@@ -132,14 +142,13 @@ class Ladder:
         else:
             self._calm_since_s = None
 
-    def _is_overloaded(self, now_s: float, late_ms: float) -> bool:
-        settings = self._settings
-        if late_ms > settings.late_ms:
-            return True
-        slow = settings.slow_hz if not self.exhausted else LOWEST_HZ / 2
-        return any(
-            len(p.judged) / settings.window_s < slow
-            and sum(skipped for _, _, skipped in p.judged) > len(p.judged)
-            and now_s - p.judged[0][0] > 0.8 * settings.window_s - 1 / slow
-            for p in self._streams.values()
-        )
+    def _is_overloaded(self, late_ms: float) -> bool:
+        slow_hz = LOWEST_HZ / 2 if self.exhausted else self._settings.slow_hz
+        return late_ms > self._settings.late_ms or any(_is_slow(j, slow_hz) for j in self._streams.values())
+
+
+def _is_slow(judged: deque[_Judged], slow_hz: float) -> bool:
+    """Whether a stream is looked at less often than that, although it sends more."""
+    looks = len(judged) - 1
+    skipped = sum(skipped for _, _, skipped in judged) - judged[0][2]
+    return looks > 0 and looks < slow_hz * (judged[-1][0] - judged[0][0]) and skipped > looks

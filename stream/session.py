@@ -182,9 +182,12 @@ class StreamSession:
 
     def _tell_ladder(self, now_s: float, total_ms: float) -> None:
         skipped = (self._waiting.counts()[1] + self.source.stats.dropped)[SUPERSEDED]
-        stats = self._engine.stats
-        self.ladder.judged(self.name, now_s, total_ms, skipped - self._skipped, stats.load if stats else 0.0)
+        self.ladder.judged(self.name, now_s, total_ms, skipped - self._skipped, self._load)
         self._skipped = skipped
+
+    def _load(self) -> float:
+        stats = self._engine.stats
+        return stats.load if stats else 0.0
 
     def _step(self) -> tuple[Frame, list[Verdict], float] | None:
         """In the worker: takes the frame that is newest now and judges it; None where there is none worth it."""

@@ -184,7 +184,7 @@ class Streams:
         """Starts a stream; an ephemeral one vanishes from the list when it ends.
 
         Raises:
-            NameTaken, TooManyStreams: see `admit`.
+            NameTaken, TooManyStreams, BusyError: see `admit`.
             UnmaskError: what `make_source` raises.
         """
         self.admit(name, replacing=replacing)

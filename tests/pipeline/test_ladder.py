@@ -6,10 +6,15 @@ from unmask.pipeline.errors import UsageError
 from unmask.pipeline.ladder import RUNGS, Ladder
 
 
+def full() -> float:
+    """The load of an engine that is never idle."""
+    return 1.0
+
+
 def feed(ladder: Ladder, start_s: float, seconds: float, *, hz: float, ms: float, skipped: int, load: float) -> float:
     """Frames of one stream at an even pace; returns the time of the last one."""
     for i in range(int(seconds * hz)):
-        ladder.judged("a", start_s + i / hz, ms, skipped, load)
+        ladder.judged("a", start_s + i / hz, ms, skipped, lambda: load)
     return start_s + seconds
 
 
@@ -27,7 +32,7 @@ def test_late_verdicts_go_up_one_rung_at_a_time_to_the_last() -> None:
     ladder = Ladder()
     seen: list[int] = []
     for i in range(200):
-        ladder.judged("a", i / 10, 300.0, 2, 1.0)
+        ladder.judged("a", i / 10, 300.0, 2, full)
         if not seen or seen[-1] != ladder.rung:
             seen.append(ladder.rung)
     assert seen == [0, 1, 2, 3]
@@ -42,6 +47,13 @@ def test_stream_looked_at_too_seldom_is_overload_although_its_verdicts_are_quick
     assert ladder.rung > 0
 
 
+def test_stream_that_is_hardly_looked_at_is_overload_too() -> None:
+    ladder = Ladder()
+    for second in range(0, 20, 4):
+        ladder.judged("a", float(second), 50.0, 99, full)
+    assert ladder.rung > 0
+
+
 def test_camera_that_sends_little_is_not_overload() -> None:
     ladder = Ladder()
     feed(ladder, 0, 20, hz=3, ms=50, skipped=0, load=0.1)
@@ -51,9 +63,9 @@ def test_camera_that_sends_little_is_not_overload() -> None:
 def test_one_slow_stream_of_two_is_overload() -> None:
     ladder = Ladder()
     for i in range(120):
-        ladder.judged("quick", i / 20, 50.0, 0, 1.0)
+        ladder.judged("quick", i / 20, 50.0, 0, full)
         if i % 10 == 0:
-            ladder.judged("slow", i / 20, 50.0, 9, 1.0)
+            ladder.judged("slow", i / 20, 50.0, 9, full)
     assert ladder.rung > 0
 
 
@@ -94,7 +106,15 @@ def test_ended_stream_no_longer_counts() -> None:
     feed(ladder, 0, 1, hz=3, ms=500, skipped=9, load=1.0)
     ladder.forget("a")
     for i in range(200):
-        ladder.judged("b", 1 + i / 20, 40.0, 0, 0.2)
+        ladder.judged("b", 1 + i / 20, 40.0, 0, lambda: 0.2)
+    assert ladder.rung == 0
+
+
+def test_nothing_is_left_out_of_the_first_stream_after_the_last() -> None:
+    ladder = Ladder()
+    feed(ladder, 0, 8, hz=10, ms=300, skipped=2, load=1.0)
+    assert ladder.exhausted
+    ladder.forget("a")
     assert ladder.rung == 0
 
 

@@ -157,7 +157,7 @@ async def test_server_that_left_out_all_it_can_admits_no_further_stream() -> Non
         client, ladder = running.client, running.service.streams.ladder
         assert (await client.post("/api/streams", json={"name": "a", "url": "rtsp://127.0.0.1:9/x"})).status_code == 201
         for tenth in range(100):
-            ladder.judged("a", tenth / 10, 400.0, 5, 1.0)
+            ladder.judged("a", tenth / 10, 400.0, 5, lambda: 1.0)
         assert ladder.exhausted
 
         refused = await client.post("/api/streams", json={"name": "b", "url": "demo:"})
