@@ -107,10 +107,9 @@ class FaceFinder:
 
     def _propose(self, image: AreaImage, smallest_px: int) -> Floats:
         """Squares (n, 5) that the first network takes for faces."""
-        found = []
-        for scale, size_hw in box_math.pyramid(image.size_hw, smallest_px):
-            (answers,) = self._nets.pnet(image.scaled(size_hw)[None])
-            found.append(box_math.cells(answers[0], scale, STAGE_THRESHOLDS[0]))
+        scales, sizes_hw = zip(*box_math.pyramid(image.size_hw, smallest_px), strict=True)
+        answers = self._nets.pnet([image.scaled(size_hw)[None] for size_hw in sizes_hw])
+        found = [box_math.cells(a[0], s, STAGE_THRESHOLDS[0]) for a, s in zip(answers, scales, strict=True)]
         boxes = np.concatenate([b for b, _ in found])
         offsets = np.concatenate([o for _, o in found])
         levels = np.repeat(np.arange(len(found)), [len(b) for b, _ in found])

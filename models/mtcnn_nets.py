@@ -14,7 +14,7 @@ from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unmask.models.runtime import Runner, open_runner
+from unmask.models.runtime import ManySizes, Runner, open_runner
 
 Floats = NDArray[np.float32]
 
@@ -27,12 +27,13 @@ class CascadeNets:
     """The compiled networks, for one caller at a time.
 
     Attributes:
-        pnet: images (1, h, w, 4) to cells (1, h', w', 5), one every 2 px: log-odds of a face, and box offsets.
+        pnet: images, each (1, h, w, 4), to their cells (1, h', w', 5), one every 2 px: log-odds of a face, and box
+            offsets.
         rnet: crops (n, 24, 24, 4) to confidences (n,) and box offsets (n, 4).
         onet: crops (n, 48, 48, 4) to confidences (n,), box offsets (n, 4) and landmarks (n, 10), five x then five y.
     """
 
-    pnet: Runner
+    pnet: ManySizes
     rnet: Runner
     onet: Runner
 
@@ -74,22 +75,25 @@ def open_nets(device: str) -> CascadeNets:
     Args:
         device: `cpu` for OpenVINO, `cuda` or `torch-cpu` for PyTorch.
     """
-    runners = {
-        "pnet": _open(CellsOnPixels(PNet()), "pnet", PNET_SIDE, device),
-        "rnet": _open(OnPixels(RNet()), "rnet", RNET_SIDE, device),
-        "onet": _open(OnPixels(ONet()), "onet", ONET_SIDE, device),
-    }
-    return CascadeNets(**runners)
+    pnet = CellsOnPixels(PNet()).eval()
+    return CascadeNets(
+        pnet=ManySizes(pnet, _blank(PNET_SIDE), device, _cache_key(pnet, "pnet"), [1, -1, -1, 4]),
+        rnet=_open(OnPixels(RNet()), "rnet", RNET_SIDE, device),
+        onet=_open(OnPixels(ONet()), "onet", ONET_SIDE, device),
+    )
 
 
 def _open(net: nn.Module, name: str, side: int, device: str) -> Runner:
-    """All sizes through one network of free sizes: as fast to a tenth as one for each size, with none to compile.
+    """In float32: bfloat16 moves boxes by a tenth of their size and landmarks by pixels."""
+    return open_runner(net.eval(), (_blank(side),), device, _cache_key(net, name))
 
-    In float32: bfloat16 moves boxes by a tenth of their size and landmarks by pixels.
-    """
-    example = np.zeros((1, side, side, 4), np.float32)
-    shape = [1, -1, -1, 4] if name == "pnet" else [-1, side, side, 4]
-    return open_runner(net.eval(), (example,), device, f"{name}-{_weights_hash(net)[:32]}", [shape])
+
+def _blank(side: int) -> Floats:
+    return np.zeros((1, side, side, 4), np.float32)
+
+
+def _cache_key(net: nn.Module, name: str) -> str:
+    return f"{name}-{_weights_hash(net)[:32]}"
 
 
 def _on_pixels(conv: nn.Conv2d) -> nn.Conv2d:

@@ -1,8 +1,11 @@
 """Runs a network's forward pass: on a CPU through OpenVINO, on CUDA (or on request) through PyTorch."""
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+import openvino as ov
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -12,6 +15,10 @@ from unmask.models.export import export_cached
 from unmask.models.openvino_core import shared_core
 
 Floats = NDArray[np.float32]
+Sizes = tuple[tuple[int, ...], ...]
+
+SETS_OF_SIZES_KEPT = 6
+OPENVINO_OPTIONS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
 
 
 class Runner(Protocol):
@@ -53,8 +60,43 @@ def open_runner(
         shapes: of the inputs, -1 where a size is free; by default only the batch is.
     """
     if device == "cpu":
-        return _OpenVinoRunner(net, examples, cache_key, shapes or [[-1, *e.shape[1:]] for e in examples])
+        model = export_cached(net, examples, cache_key, shapes or [[-1, *e.shape[1:]] for e in examples])
+        return _OpenVinoRunner(model)
     return _TorchRunner(net, "cuda" if device == "cuda" else "cpu")
+
+
+class ManySizes:
+    """One network on several inputs of different sizes at once, such as the levels of a pyramid.
+
+    On OpenVINO a set of sizes that comes back gets a compiled network of its own, which takes all of them in one
+    request: for MTCNN's first network, two thirds of the time of one request for each.
+
+    Args:
+        net: of one input and one output, in evaluation mode.
+        example, device, cache_key: see `open_runner`.
+        shape: of the input, -1 where a size is free.
+    """
+
+    def __init__(self, net: nn.Module, example: Floats, device: str, cache_key: str, shape: list[int]) -> None:
+        self._one = open_runner(net, (example,), device, cache_key, [shape])
+        self._together: OrderedDict[Sizes, _OpenVinoRunner | None] = OrderedDict()
+
+    def __call__(self, inputs: Sequence[Floats]) -> tuple[Floats, ...]:
+        """One output for each input."""
+        together = self._compiled_for(tuple(i.shape for i in inputs))
+        return together(*inputs) if together else tuple(self._one(i)[0] for i in inputs)
+
+    def _compiled_for(self, sizes: Sizes) -> "_OpenVinoRunner | None":
+        if not isinstance(self._one, _OpenVinoRunner):
+            return None
+        known = self._together.get(sizes)
+        if known is None and sizes in self._together:
+            known = _OpenVinoRunner(_side_by_side(self._one.model, sizes))
+        self._together[sizes] = known
+        self._together.move_to_end(sizes)
+        if len(self._together) > SETS_OF_SIZES_KEPT:
+            self._together.popitem(last=False)
+        return known
 
 
 def use_one_torch_thread() -> None:
@@ -63,16 +105,23 @@ def use_one_torch_thread() -> None:
 
 
 class _OpenVinoRunner:
-    def __init__(self, net: nn.Module, examples: tuple[Floats, ...], cache_key: str, shapes: list[list[int]]) -> None:
-        model = export_cached(net, examples, cache_key, shapes)
-        self._compiled = shared_core().compile_model(
-            model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        )
-        self._request = self._compiled.create_infer_request()
+    def __init__(self, model: ov.Model) -> None:
+        self.model = model
+        compiled = shared_core().compile_model(model, "CPU", OPENVINO_OPTIONS)
+        self._request = compiled.create_infer_request()
+        self._outputs = compiled.outputs
 
     def __call__(self, *inputs: Floats) -> tuple[Floats, ...]:
-        self._request.infer([np.ascontiguousarray(i) for i in inputs], share_inputs=True)
-        return tuple(np.array(self._request.get_output_tensor(i).data) for i in range(len(self._compiled.outputs)))
+        answers = self._request.infer([np.ascontiguousarray(i) for i in inputs], share_inputs=True, share_outputs=True)
+        return tuple(np.array(answers[output]) for output in self._outputs)
+
+
+def _side_by_side(model: ov.Model, sizes: Sizes) -> ov.Model:
+    """A model of one input as many times as there are sizes, in one."""
+    copies = [model.clone() for _ in sizes]
+    for copy, size in zip(copies, sizes, strict=True):
+        copy.reshape(list(size))
+    return ov.Model([c.get_results()[0] for c in copies], [c.get_parameters()[0] for c in copies], "side_by_side")
 
 
 class _TorchRunner:

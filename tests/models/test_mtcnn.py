@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tests.build import PORTRAIT_BOX_XYXY, PORTRAIT_LANDMARKS_XY, portrait
 from unmask.models.mtcnn import STAGE_THRESHOLDS, FaceFinder
+from unmask.models.runtime import SETS_OF_SIZES_KEPT
 from unmask.models.video import read_clip
 from unmask.pipeline.tracks import iou_matrix, match_boxes
 
@@ -92,6 +93,22 @@ def test_boxes_landmarks_and_confidences_are_those_of_facenet_pytorch(
     assert np.stack([f.box_xyxy for f in found]) == pytest.approx(boxes, abs=0.1)
     assert np.stack([f.landmarks_xy for f in found]) == pytest.approx(landmarks, abs=0.1)
     assert [f.confidence for f in found] == pytest.approx(confidences, abs=1e-3)
+
+
+def test_a_size_that_comes_back_has_the_same_faces(finder: FaceFinder) -> None:
+    picture = faces_at_many_sizes()[:, : 900 - 3]
+    first, second, third = (boxes_of(finder, picture, 640, 40) for _ in range(3))
+
+    assert len(first) >= 3
+    assert second == pytest.approx(first, abs=0.1)
+    assert third == pytest.approx(first, abs=0.1)
+
+
+def test_sizes_that_are_forgotten_are_found_again(finder: FaceFinder) -> None:
+    face = portrait()
+    for _ in range(2):
+        for width in range(300, 300 + 2 * SETS_OF_SIZES_KEPT):
+            assert len(finder.find(face[:, :width], 300, 40)) == 1
 
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the shared clips are not here")
