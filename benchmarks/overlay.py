@@ -41,20 +41,12 @@ ALARMS = ("suspicious", "manipulated")
 BEFORE_S, SWAP_S, AFTER_S = 10.0, 14.0, 16.0
 CLIP_S = 8.0
 
-CAPTURE_S = 60.0
-CALL = """async () => {
-  document.title = "Crowd";
-  const video = document.createElement("video");
-  Object.assign(video, { muted: true, autoplay: true });
-  video.style.cssText = "position: fixed; inset: 0; inline-size: 1280px; block-size: 720px; z-index: 9";
-  document.body.replaceChildren(video);
-  video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } });
-  await video.play();
-}"""
-FAKE_CAPTURE = """() => {
-  const devices = navigator.mediaDevices;
-  devices.getDisplayMedia = () => devices.getUserMedia({ video: { width: 1280, height: 720 } });
-}"""
+CROWD = """<!doctype html>
+<title>Crowd</title>
+<style>video { position: fixed; inset: 0; inline-size: 1280px; block-size: 720px }</style>
+<video src="crowd.mp4" autoplay loop muted></video>
+"""
+CAPTURE = ("--auto-select-tab-capture-source-by-title=Crowd", "--autoplay-policy=no-user-gesture-required")
 
 Result = dict[str, Any]
 
@@ -159,24 +151,23 @@ def stale_verdict(playwright: Playwright, folder: Path, _: float) -> Result:
     }
 
 
-def swap_pair(data: Path | None, folder: Path, own: bool) -> tuple[list[Any], list[Any]] | None:
-    """A genuine clip and its frame-aligned swap: a real tool's, or one of our own that is easier to see."""
-    if data is None:
-        return None
-    original = data / "live_swap_original.mp4"
+def swap_pair(given: Sequence[Path], own: bool) -> tuple[list[Any], list[Any]]:
+    """A genuine clip and its frame-aligned swap: the given one, or one of our own."""
+    genuine, swapped = given
     if not own:
-        return read_clip(original, CLIP_S), read_clip(data / "live_swap_forged.mp4", CLIP_S)
-    clip = load_clip(original, FaceFinder())
+        return read_clip(genuine, CLIP_S), read_clip(swapped, CLIP_S)
+    clip = load_clip(genuine, FaceFinder())
     rng = np.random.default_rng(4)
     return clip.frames_rgb, draw_swap(rng, kind="tremble").play(clip.frames_rgb, clip.landmarks, rng)
 
 
-def splice_alarm(playwright: Playwright, folder: Path, data: Path | None, server: str | None, *, own: bool) -> Result:
+def splice_alarm(
+    playwright: Playwright, folder: Path, pair: Sequence[Path] | None, server: str | None, *, own: bool
+) -> Result:
     """Genuine, swapped, genuine as the camera: when the page alarms and when it is calm again."""
-    pair = swap_pair(data, folder, own)
     if pair is None:
-        return {"error": "needs --clips"}
-    made = splice(*pair, BEFORE_S, SWAP_S, AFTER_S)
+        return {"error": "needs --pair"}
+    made = splice(*swap_pair(pair, own), BEFORE_S, SWAP_S, AFTER_S)
     camera = folder / "splice.y4m"
     write_y4m(made.frames_rgb, camera)
     with address(server) as url, launch(playwright, camera) as browser, spied(browser) as page:
@@ -185,7 +176,7 @@ def splice_alarm(playwright: Playwright, folder: Path, data: Path | None, server
         page.click("#start-camera")
         time.sleep(2 * len(made.frames_rgb) / FPS + 10)
         states = page.evaluate("spy.states")
-    return {"method": "own swap" if own else "DeepFaceLive", **alarms(states, made.starts, made.ends)}
+    return {"swap": "own" if own else pair[1].name, **alarms(states, made.starts, made.ends)}
 
 
 def alarms(states: Sequence[tuple[str, float, int | None]], starts: int, ends: int) -> Result:
@@ -204,21 +195,15 @@ def alarms(states: Sequence[tuple[str, float, int | None]], starts: int, ends: i
 
 def eight_faces(playwright: Playwright, folder: Path, seconds: float, server: str | None) -> Result:
     """Eight faces in a captured tab of 1280 x 720: how often the page paints, and how many labels it draws."""
-    write_y4m(crowd(50), folder / "crowd.y4m")
-    title = "--auto-select-tab-capture-source-by-title=Crowd"
-    with address(server) as url, launch(playwright, folder / "crowd.y4m", title) as browser:
+    write_mp4(crowd(50), folder / "crowd.mp4")
+    (folder / "crowd.html").write_text(CROWD, "utf-8")
+    with address(server) as url, launch(playwright, None, *CAPTURE, fake_media=False) as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 720})
-        call = context.new_page()
-        call.goto(f"{url}/help")
-        call.evaluate(CALL)
+        context.new_page().goto((folder / "crowd.html").as_uri())
         with spied(context, 1280) as page:
             page.goto(f"{url}/call")
             page.click("#share")
-            captured = bool(wait_for(lambda: page.evaluate("document.getElementById('video').videoWidth"), CAPTURE_S))
-            if not captured:
-                page.evaluate(FAKE_CAPTURE)
-                page.click("#share")
-            return {"capture": "tab" if captured else "fake camera", **crowded(page, seconds)}
+            return crowded(page, seconds)
 
 
 def crowded(page: Page, seconds: float) -> Result:
@@ -241,7 +226,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", help="of: own, returned, stale, splice, splice_own, faces")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
-    parser.add_argument("--clips", type=Path, help="folder with live_swap_original.mp4 and live_swap_forged.mp4")
+    parser.add_argument(
+        "--pair",
+        type=Path,
+        nargs=2,
+        metavar=("GENUINE", "SWAP"),
+        help="videos to splice, the second a swap of the first",
+    )
     parser.add_argument("--server", help="measure the pages of this running server (own, splice, faces)")
     parser.add_argument("--json", action="store_true", help="print one JSON object only")
     parser.add_argument("--keep", action="store_true", help="write the result file also when only parts were measured")
@@ -252,8 +243,8 @@ def main() -> None:
         "own": lambda p, f: own_preview(p, f, asked.seconds, asked.server),
         "returned": lambda p, f: returned_stream(p, f, asked.seconds),
         "stale": lambda p, f: stale_verdict(p, f, asked.seconds),
-        "splice": lambda p, f: splice_alarm(p, f, asked.clips, asked.server, own=False),
-        "splice_own": lambda p, f: splice_alarm(p, f, asked.clips, asked.server, own=True),
+        "splice": lambda p, f: splice_alarm(p, f, asked.pair, asked.server, own=False),
+        "splice_own": lambda p, f: splice_alarm(p, f, asked.pair, asked.server, own=True),
         "faces": lambda p, f: eight_faces(p, f, asked.seconds, asked.server),
     }
     result: Result = {"seconds": asked.seconds}

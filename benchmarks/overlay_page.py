@@ -19,11 +19,10 @@ CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-brows
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
     "--disable-background-networking",
     "--no-first-run",
 )
+FAKE_MEDIA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 START_S = 400.0
 
 SPY = Path(__file__).with_name("overlay_spy.js").read_text("utf-8")
@@ -87,10 +86,15 @@ def wait_for(holds: Callable[[], Any], seconds: float) -> Any:
         time.sleep(0.1)
 
 
-def launch(playwright: Playwright, camera: Path | None = None, *flags: str) -> Browser:
-    """Headless Chromium, with a file as its camera where one is given."""
+def launch(playwright: Playwright, camera: Path | None = None, *flags: str, fake_media: bool = True) -> Browser:
+    """Headless Chromium, with a file as its camera where one is given.
+
+    Args:
+        fake_media: cameras are fakes and nobody is asked; so are captured tabs then.
+    """
     played = [f"--use-file-for-fake-video-capture={camera}"] if camera else []
-    return playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *played, *flags])
+    fakes = FAKE_MEDIA if fake_media else ()
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *fakes, *played, *flags])
 
 
 @contextlib.contextmanager

@@ -98,7 +98,9 @@ $("add-sample").addEventListener("click", () => openCameraForm(null, "demo:"));
 
 shell.connected(async () => {
   try {
-    known.mayChange = (await shell.info()).may_change;
+    const info = await shell.info();
+    known.mayChange = info.may_change;
+    $("camera-kept").hidden = info.keeps_cameras === true;
     for (const id of ["add", "add-first", "add-sample"]) $(id).hidden = !known.mayChange;
     await look();
   } catch (error) {

@@ -63,7 +63,7 @@ export class LiveView extends EventTarget {
     if (message.type === "verdict") {
       this.verdicts.clock.downlink = (this.shell.socket.rtt ?? 0) / 2;
       this.verdicts.add(message, performance.now());
-      this.returned.verdict(message.pts_s, performance.now());
+      this.returned.verdict(message.pts_s, message.seq, performance.now());
       this.shell.announcer.faceIs(message);
     } else if (message.type === "state") {
       this.streamIs(message.state, message.reason);

@@ -3,17 +3,23 @@
 const NEAR_MS = 450;
 const EXPECTED_LAG_MS = 28;
 const KEPT = 60;
-const BIN_MS = 2;
+const BIN_MS = 6;
 const FEWEST_VOTES = 4;
 const NEARLY = 0.75;
 const WRAP = 2 ** 32;
 
+/** What the server puts into the lowest 8 bits of the RTP time of this frame, before the unknown zero is added. */
+function mark(seq) {
+  const low = seq & 255;
+  return (31 * low * low + 7 * low) & 255;
+}
+
 /**
  * Finds the constant between the times of returned pictures (RTP, 90 kHz, from an unknown zero) and those of verdicts.
  *
- * Picture and verdict of a frame leave the server together, and both carry the frame's own time: of all pairs that
- * arrived close to each other, the right ones agree on the constant. Where several constants are as good, the one with
- * the likeliest delay of the picture wins.
+ * Picture and verdict of a frame leave the server together, and both carry the frame's own time; the lowest bits of the
+ * picture's time also tell the frame's number. Of all pairs that arrived close to each other, the right ones agree on the
+ * constant and on the zero of those bits. Where several are as good, the one with the likeliest delay of the picture wins.
  */
 export class ReturnedClock {
   constructor() {
@@ -32,16 +38,16 @@ export class ReturnedClock {
   picture(rtp, now) {
     const at = this.unwrapped(rtp);
     if (this.pictures.at(-1)?.at === at) return;
-    this.pictures.push({ at, now });
+    this.pictures.push({ at, now, rtp });
     if (this.pictures.length > KEPT) this.pictures.shift();
     this.settle();
   }
 
-  /** Takes a verdict's time (s) and its arrival (ms). */
-  verdict(pts_s, now) {
+  /** Takes a verdict's time (s), the number of its frame, and its arrival (ms). */
+  verdict(pts_s, seq, now) {
     const at = pts_s * 1000;
     if (this.verdicts.at(-1)?.at === at) return;
-    this.verdicts.push({ at, now });
+    this.verdicts.push({ at, now, mark: mark(seq) });
     if (this.verdicts.length > KEPT) this.verdicts.shift();
   }
 
@@ -63,7 +69,8 @@ export class ReturnedClock {
       for (const verdict of this.verdicts) {
         const lag = picture.now - verdict.now;
         if (Math.abs(lag) > NEAR_MS) continue;
-        const key = Math.round((verdict.at - picture.at) / BIN_MS);
+        const constant = verdict.at - picture.at + verdict.mark / 90;
+        const key = Math.round(constant / BIN_MS) * 256 + ((picture.rtp - verdict.mark) & 255);
         const bin = bins.get(key) ?? { votes: 0, lag: 0, sum: 0 };
         bin.votes += 1;
         bin.lag += lag;

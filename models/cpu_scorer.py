@@ -81,10 +81,14 @@ class CpuScorer:
 
     def _infer(self, name: str, size: int, crops_rgb: NDArray[np.uint8], with_mri: bool) -> CropScores:
         pool = self._ready[name, size]
-        request = pool.get(timeout=RESULT_TIMEOUT_MS / 1000)
+        try:
+            request = pool.get(timeout=RESULT_TIMEOUT_MS / 1000)
+        except queue.Empty:
+            raise DeviceError("OpenVINO is at work on batches that do not end") from None
         try:
             request.start_async([np.ascontiguousarray(crops_rgb)], share_inputs=True)
             if not request.wait_for(RESULT_TIMEOUT_MS):
+                request = request.get_compiled_model().create_infer_request()
                 raise DeviceError("OpenVINO gave no answer in time")
             fields = self._nets[name].outputs
             found = {field: np.array(request.get_output_tensor(i).data) for i, field in enumerate(fields)}

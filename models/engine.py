@@ -15,7 +15,7 @@ from unmask.models.cpu_scorer import CpuScorer
 from unmask.models.cuda_runtime import CudaScorer
 from unmask.models.errors import WeightsError
 from unmask.models.mri import MriNet
-from unmask.models.mtcnn import Detection, FaceFinder
+from unmask.models.mtcnn import Detection, FaceFinder, Search
 from unmask.models.per_frame import PerFrameNet
 from unmask.models.preprocess import WINDOW_STEPS
 from unmask.models.runtime import Runner, open_runner, pick_device, use_one_torch_thread
@@ -23,9 +23,12 @@ from unmask.models.scoring import CropScorer, CropScores
 from unmask.models.spatial import SpatialNet
 from unmask.models.store import SHIPPED_DIR, Calibration, load_calibration, load_into, read_manifest
 from unmask.models.temporal import FEATURE_COUNT, TemporalNet
+from unmask.models.together import Together
 from unmask.models.torch_scorer import TorchScorer
 
 BRANCHES = ("spatial", "mri", "temporal")
+MOST_FRAMES = 16
+"""Frames that are searched, or whose faces are followed, in one go."""
 DEVICE_NAMES = {"cpu": "cpu (OpenVINO)", "cuda": "cuda (PyTorch)", "torch-cpu": "cpu (PyTorch)"}
 
 
@@ -45,11 +48,12 @@ class Engine:
         calibration: Calibration | None = None,
     ) -> None:
         manifest = read_manifest(folder)
-        self._finder = finder
+        turn = threading.Lock()
+        self._find = Together(finder.find_all, MOST_FRAMES, turn)
+        self._refine = Together(finder.refine_all, MOST_FRAMES, turn)
         self._scorer = scorer
         self._batcher = Batcher(scorer) if scorer else None
         self._temporal = temporal
-        self._finding = threading.Lock()
         self._judging = threading.Lock()
         self.device = device
         self.branches = tuple(b for b in BRANCHES if b in manifest)
@@ -98,14 +102,12 @@ class Engine:
         return self._batcher.stats if self._batcher else None
 
     def find_faces(self, image_rgb: NDArray[np.uint8], long_side: int, min_face_px: int) -> list[Detection]:
-        """See `FaceFinder.find`."""
-        with self._finding:
-            return self._finder.find(image_rgb, long_side, min_face_px)
+        """See `FaceFinder.find_all`; frames of several threads are searched together."""
+        return self._find(Search(image_rgb, long_side, min_face_px))
 
     def refine_faces(self, image_rgb: NDArray[np.uint8], boxes_xyxy: NDArray[np.float32]) -> list[Detection]:
-        """See `FaceFinder.refine`."""
-        with self._finding:
-            return self._finder.refine(image_rgb, boxes_xyxy)
+        """See `FaceFinder.refine_all`; faces of several threads are followed together."""
+        return self._refine((image_rgb, boxes_xyxy))
 
     def score_crops(self, crops_rgb: NDArray[np.uint8], stream: str = "", with_mri: bool = True) -> CropScores:
         """Run the spatial and the MRI branch on aligned crops (n, 256, 256, 3), n >= 1.

@@ -35,14 +35,14 @@ class LadderSettings:
         down_s: calm that leads one step down; doubled, up to `most_down_s`, each time that turned out too early.
     """
 
-    late_ms: float = 150.0
+    late_ms: float = 250.0
     slow_hz: float = 6.0
-    calm_ms: float = 100.0
+    calm_ms: float = 150.0
     calm_load: float = 0.6
     window_s: float = 2.0
     up_s: float = 1.5
     down_s: float = 6.0
-    most_down_s: float = 60.0
+    most_down_s: float = 30.0
 
 
 _Judged = tuple[float, float, int]

@@ -24,6 +24,10 @@ def serve(
     source: Annotated[
         list[str] | None, typer.Option(metavar="NAME=URL", help="A stream to open at the start; repeatable.")
     ] = None,
+    cameras: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep cameras added in the page in this file, passwords too."),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; any but 127.0.0.1 demands a token.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or torch-cpu.")] = None,
@@ -34,7 +38,8 @@ def serve(
     from unmask.stream.settings import ServeSettings, parse_sources
 
     sources = parse_sources(source) if source else None
-    settings = ServeSettings.load(config, host=host, port=port, device=device, sources=sources)
+    said = {"host": host, "port": port, "device": device, "sources": sources, "cameras_file": cameras}
+    settings = ServeSettings.load(config, **said)
 
     from unmask.stream.serve import run_serve
 

@@ -44,9 +44,8 @@ async def list_streams(service: ServiceDep, grant: GrantDep) -> dict[str, object
 async def add_stream(body: NewStream, service: ServiceDep, grant: GrantDep) -> JSONResponse:
     """Opens `rtsp://…`, `rtsps://…`, `webcam:N` or `demo:`; a camera that is down is tried again and again."""
     _full(grant)
-    url = body.url.get_secret_value()
-    await check_url(url)
-    stream = service.open(body.name, url)
+    await check_url(body.url.get_secret_value())
+    stream = await service.add(body.name, body.url)
     return JSONResponse(
         stream_json(service, stream), status_code=201, headers={"Location": f"/api/streams/{stream.name}"}
     )
@@ -63,7 +62,7 @@ async def get_stream(name: str, service: ServiceDep, grant: GrantDep) -> dict[st
 async def remove_stream(name: str, service: ServiceDep, grant: GrantDep) -> Response:
     """Ends a stream; its source is closed before the answer."""
     _full(grant)
-    if not await service.streams.remove(name):
+    if not await service.remove(name):
         raise ApiError(404, "no_such_stream", "there is no stream of this name")
     return Response(status_code=204)
 
@@ -129,6 +128,7 @@ async def info(service: ServiceDep, grant: GrantDep) -> dict[str, object]:
         "max_upload_mb": service.settings.max_upload_mb,
         "max_streams": service.settings.max_streams,
         "may_change": grant.full,
+        "keeps_cameras": service.settings.cameras_file is not None,
     }
 
 

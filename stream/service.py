@@ -17,6 +17,7 @@ from unmask.stream.findings import Analyze, analyze_file
 from unmask.stream.history import History
 from unmask.stream.hub import Hub
 from unmask.stream.jobs import Jobs
+from unmask.stream.kept import KeptCameras
 from unmask.stream.probe import ConnectionTests
 from unmask.stream.redact import redact
 from unmask.stream.settings import ServeSettings
@@ -29,7 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """The parts of one server; `close` ends them in the order peers, sessions, uploads, threads."""
+    """The parts of one server; `close` ends them in the order peers, sessions, uploads, threads.
+
+    Raises:
+        UsageError: the file of the kept cameras holds something else.
+    """
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class Service:
         self.uploads = Uploads(engine, analyze, max_seconds=settings.max_analyze_s)
         self.jobs = Jobs()
         self.tests = ConnectionTests()
+        self.kept = KeptCameras(settings.cameras_file)
         self.history = History(pictures=settings.history_pictures)
         self.streams.listen(self._remember)
         self.streams.listen_states(self._stream_is)
@@ -67,13 +73,19 @@ class Service:
         self.ready = False
 
     def start(self) -> None:
-        """Opens the configured sources; from then on the service is ready.
+        """Opens the configured sources and the kept cameras; from then on the service is ready.
 
         Raises:
-            UnmaskError: a source's address makes no sense or its file cannot be read.
+            UnmaskError: a source's address makes no sense or its file cannot be read. A kept camera that cannot be
+                opened is left out, with a warning.
         """
         for source in self.settings.sources:
             self.open(source.name, source.url.get_secret_value())
+        for camera in self.kept.all():
+            try:
+                self.open(camera.name, camera.url.get_secret_value())
+            except UnmaskError as error:
+                log.warning("the kept camera %s is left out: %s", camera.name, error)
         self.jobs.start()
         self.ready = True
 
@@ -90,22 +102,47 @@ class Service:
         stream.address = SecretStr(url)
         return stream
 
+    async def add(self, name: str, address: SecretStr) -> RunningStream:
+        """Opens a camera and keeps it for the next start.
+
+        Raises:
+            UsageError, UnreadableFile, NameTaken, TooManyStreams: see `open`.
+            NotKept: it runs, but will not be there at the next start.
+        """
+        stream = self.open(name, address.get_secret_value())
+        await asyncio.to_thread(self.kept.keep, name, address)
+        return stream
+
+    async def remove(self, name: str) -> bool:
+        """Ends a stream and forgets it; False when there is none of this name.
+
+        Raises:
+            NotKept: it has ended, but will be there at the next start.
+        """
+        there = await self.streams.remove(name)
+        await asyncio.to_thread(self.kept.drop, name)
+        return there
+
     async def change(self, stream: RunningStream, name: str, address: SecretStr) -> RunningStream:
         """Ends a stream and opens it again under this name and address.
 
         Raises:
             UsageError, UnreadableFile, NameTaken, TooManyStreams: see `open`; the stream that was there runs on or
                 is opened again.
+            NotKept: it is changed, but will be as before at the next start.
         """
         if name != stream.name and self.streams.get(name) is not None:
             raise NameTaken(f"a stream named {name} is already there")
         await self.streams.remove(stream.name)
         try:
-            return self.open(name, address.get_secret_value(), replacing=True)
+            changed = self.open(name, address.get_secret_value(), replacing=True)
         except UnmaskError:
             if stream.address is not None:
                 self.open(stream.name, stream.address.get_secret_value(), replacing=True)
             raise
+        if self.kept.has(stream.name):
+            await asyncio.to_thread(self.kept.keep, name, address, stream.name)
+        return changed
 
     async def test(self, url: str) -> dict[str, object]:
         """Opens a camera for a few seconds; see `ConnectionTests.test`."""

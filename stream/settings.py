@@ -49,6 +49,7 @@ class ServeSettings(BaseSettings):
         token_file: where the hash of a generated token is kept.
         allowed_origins: further origins (`https://host[:port]`) whose pages may call; the server's own always may.
         sources: streams to open at the start.
+        cameras_file: where cameras that are added to the running server are kept, passwords too; by default nowhere.
         precision: of the networks on a CPU; `bf16` is faster where the CPU has it, and a little less exact.
         max_streams, max_viewers, max_clients: admission limits; beyond them the answer is 503 with Retry-After.
         max_upload_mb: largest file that `POST /api/analyze` takes, in megabytes of 10^6 bytes.
@@ -67,6 +68,7 @@ class ServeSettings(BaseSettings):
     token_file: Path = Path("~/.config/unmask/token.argon2")
     allowed_origins: tuple[str, ...] = ()
     sources: tuple[SourceSetting, ...] = ()
+    cameras_file: Path | None = None
     device: str = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     method: str = "fusion"

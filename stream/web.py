@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from unmask.models.errors import BusyError
 from unmask.pipeline.errors import UnmaskError, UnreadableFile, UsageError
 from unmask.stream.auth import AccessDenied, Grant, Origins, bearer
+from unmask.stream.kept import NotKept
 from unmask.stream.probe import TooManyTests
 from unmask.stream.service import Service
 from unmask.stream.streams import NameTaken, RunningStream, TooManyStreams
@@ -70,6 +71,7 @@ def status_of(error: Exception) -> tuple[int, str]:
         (TooManyTests, 503, "busy"),
         (BusyError, 503, "busy"),
         (BadOffer, 400, "bad_offer"),
+        (NotKept, 500, "not_kept"),
         (UsageError, 400, "bad_request"),
         (UnreadableFile, 422, "unreadable_file"),
     ):

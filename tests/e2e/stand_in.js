@@ -95,7 +95,7 @@
     const { pathname } = new URL(input, location.href);
     fake.fetched.push(`${options.method ?? "GET"} ${pathname}`);
     if (!fake.up) throw new TypeError("Failed to fetch");
-    if (pathname === "/api/info") return json(200, { device: "cpu", may_change: true });
+    if (pathname === "/api/info") return json(200, { device: "cpu", may_change: true, keeps_cameras: true });
     if (pathname.startsWith("/whip/") && options.method === "POST") {
       if (fake.refuse) return json(fake.refuse.status, { error: fake.refuse.error, message: fake.refuse.message });
       const name = pathname.split("/")[2];

@@ -16,7 +16,10 @@ from tests.e2e.pages import needs_browser
 pytestmark = [*needs_browser, pytest.mark.measures]
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "overlay.py"
-CLIPS = Path(__file__).parents[3] / "shared" / "data" / "tests"
+DEV = Path(__file__).parents[3] / "shared" / "data" / "dev" / "deepfacelive"
+GENUINE = DEV / "real_DFLive_Keanu_Reeves_1_0042.mp4"
+SWAP = DEV / "DeepFaceLive_DFLive_Keanu_Reeves_1_0061.mp4"
+"""A swap that files show to be recognised: of many others no alarm would come, see MODEL_CARD.md."""
 
 
 def measured(part: str, *options: str) -> Any:
@@ -48,14 +51,12 @@ def test_a_verdict_vanishes_with_its_server_and_comes_back_by_itself() -> None:
     assert found["back_after_s"] is not None
 
 
-@pytest.mark.skipif(not (CLIPS / "live_swap_original.mp4").exists(), reason="needs the clip of a live swap")
-@pytest.mark.parametrize("part", ["splice", "splice_own"])
-def test_an_alarm_that_a_spliced_swap_raises_is_cleared_again(part: str) -> None:
-    found = measured(part, "--clips", str(CLIPS))
+@pytest.mark.skipif(not GENUINE.exists(), reason="needs a clip and its live swap")
+def test_an_alarm_that_a_spliced_swap_raises_is_cleared_again() -> None:
+    found = measured("splice", "--pair", str(GENUINE), str(SWAP))
     assert found["alarms_before_the_splice"] == 0
-    assert found["states"]
-    if found["time_to_alarm_s"] is not None:
-        assert found["calm_after_s"] is not None
+    assert found["time_to_alarm_s"] is not None
+    assert found["calm_after_s"] is not None
 
 
 def test_eight_faces_of_a_call_all_have_their_labels() -> None:

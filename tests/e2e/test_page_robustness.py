@@ -6,6 +6,7 @@ from playwright.sync_api import Browser, Page
 from tests.e2e.browser import wait_for
 from tests.e2e.pages import FACES, focus_by_tabbing, needs_browser, save
 from tests.e2e.stand_in import ROOT, staged
+from unmask.stream.whip import marked_ticks
 
 pytestmark = needs_browser
 
@@ -124,25 +125,33 @@ def test_box_lies_where_the_face_was_when_the_shown_picture_was_taken(stage: Bro
         assert found == pytest.approx([5000, 5100, 0.15, 0.24, 0.1])
 
 
-def test_returned_picture_finds_the_verdict_of_its_own_frame(stage: Browser) -> None:
+@pytest.mark.parametrize("lag_ms", [5, 30, 70, 110])
+@pytest.mark.parametrize("pace", ["33.3 * (2 + (index * 7) % 4)", "40"])
+def test_returned_picture_finds_the_verdict_of_its_own_frame(stage: Browser, pace: str, lag_ms: int) -> None:
+    """However late pictures are, and at an even pace too."""
     with staged(stage) as page:
         page.goto(f"{ROOT}/")
-        wrong = page.evaluate("""async () => {
+        seqs = [3 * index for index in range(60)]
+        marks = [marked_ticks(0, seq) for seq in seqs]
+        wrong = page.evaluate(
+            """async ([seqs, marks, lag]) => {
           const { ReturnedClock } = await import('/client/returned.js');
           const clock = new ReturnedClock();
-          const [zero, turn] = [2 ** 32 - 90 * 1500, 2 ** 32];
+          const [zero, turn] = [2 ** 32 - 90 * 1500 + 77, 2 ** 32];
           const wrong = [];
           let time = 0;
           for (let index = 0; index < 60; index += 1) {
-            time += 33.3 * (2 + (index * 7) % 4);
-            clock.verdict(time / 1000, 5000 + time);
-            const rtp = (zero + Math.round(time * 90)) % turn;
-            clock.picture(rtp, 5030 + time);
+            time += PACE;
+            clock.verdict(time / 1000, seqs[index], 5000 + time);
+            const rtp = (zero + Math.round(time * 90 / 256) * 256 + marks[index]) % turn;
+            clock.picture(rtp, 5000 + lag + time);
             const found = clock.timeOf(rtp);
-            if (index > 10 && (found === null || Math.abs(found - time) > 3)) wrong.push([index, time, found]);
+            if (index > 10 && (found === null || Math.abs(found - time) > 5)) wrong.push([index, time, found]);
           }
           return wrong;
-        }""")
+        }""".replace("PACE", pace),
+            [seqs, marks, lag_ms],
+        )
         assert wrong == []
 
 

@@ -10,7 +10,7 @@ from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
 from tests.build import PORTRAIT_BOX_XYXY, PORTRAIT_LANDMARKS_XY, portrait
-from unmask.models.mtcnn import STAGE_THRESHOLDS, FaceFinder
+from unmask.models.mtcnn import STAGE_THRESHOLDS, FaceFinder, Search
 from unmask.models.runtime import SETS_OF_SIZES_KEPT
 from unmask.models.video import read_clip
 from unmask.pipeline.tracks import iou_matrix, match_boxes
@@ -93,6 +93,36 @@ def test_boxes_landmarks_and_confidences_are_those_of_facenet_pytorch(
     assert np.stack([f.box_xyxy for f in found]) == pytest.approx(boxes, abs=0.1)
     assert np.stack([f.landmarks_xy for f in found]) == pytest.approx(landmarks, abs=0.1)
     assert [f.confidence for f in found] == pytest.approx(confidences, abs=1e-3)
+
+
+@pytest.mark.parametrize("device", ["cpu", "torch-cpu"])
+def test_frames_searched_together_have_the_faces_that_they_have_alone(device: str) -> None:
+    finder = FaceFinder(device)
+    crowd = faces_at_many_sizes()
+    mirrored = np.ascontiguousarray(crowd[:, ::-1])
+    pictures = [crowd, np.full_like(crowd, 90), mirrored, portrait(), crowd[:10], crowd[::2]]
+    together = finder.find_all([Search(picture, 640, 40) for picture in pictures])
+
+    assert [len(found) for found in together][1] == 0
+    for picture, found in zip(pictures, together, strict=True):
+        alone = finder.find(picture, 640, 40)
+        assert len(found) == len(alone)
+        for one, other in zip(found, alone, strict=True):
+            assert one.box_xyxy == pytest.approx(other.box_xyxy, abs=0.1)
+            assert one.landmarks_xy == pytest.approx(other.landmarks_xy, abs=0.1)
+
+
+def test_faces_followed_together_are_those_followed_alone(finder: FaceFinder) -> None:
+    crowd, face = faces_at_many_sizes(), portrait()
+    frames = [(crowd, boxes_of(finder, crowd, 640, 40)), (face, np.empty((0, 4), np.float32))]
+    frames += [(face, boxes_of(finder, face, 640, 40) + 4)]
+    together = finder.refine_all(frames)
+
+    assert [len(found) for found in together] == [len(boxes) for _, boxes in frames]
+    for (picture, boxes), found in zip(frames, together, strict=True):
+        for one, other in zip(found, finder.refine(picture, boxes), strict=True):
+            assert one.box_xyxy == pytest.approx(other.box_xyxy, abs=0.1)
+            assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
 
 
 def test_a_size_that_comes_back_has_the_same_faces(finder: FaceFinder) -> None:

@@ -1,6 +1,8 @@
 """The routes of the camera wall: tests and changes of a camera, history, pictures; never a credential."""
 
 import json
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -9,7 +11,9 @@ import pytest
 
 from tests.stream.serving import live, publishing, serving
 from tests.stream.test_server import Fickle
+from unmask.pipeline.errors import UsageError
 from unmask.pipeline.ladder import Ladder
+from unmask.stream.kept import KeptCameras
 
 
 async def test_connection_test_opens_the_demo_and_tells_what_it_sends() -> None:
@@ -59,6 +63,59 @@ async def test_camera_is_renamed_and_keeps_its_address() -> None:
         address = running.service.streams.all()[1].address
         assert address is not None and "hunter2" in address.get_secret_value()
         assert (await client.patch("/api/streams/a", json={"name": "d"})).status_code == 404
+
+
+async def test_added_cameras_are_there_after_a_restart_as_they_were_left(tmp_path: Path) -> None:
+    kept = tmp_path / "state" / "cameras.yml"
+    async with serving(cameras_file=kept) as running:
+        client = running.client
+        assert (await client.get("/api/info")).json()["keeps_cameras"] is True
+        for name in ("a", "b", "c"):
+            url = f"rtsp://admin:hunter2@127.0.0.1:9/{name}"
+            assert (await client.post("/api/streams", json={"name": name, "url": url})).status_code == 201
+        await client.patch("/api/streams/a", json={"name": "door"})
+        await client.patch("/api/streams/b", json={"url": "demo:"})
+        await client.delete("/api/streams/c")
+    assert kept.stat().st_mode & 0o777 == 0o600 and [p.name for p in kept.parent.iterdir()] == ["cameras.yml"]
+    async with serving(cameras_file=kept) as running:
+        streams = (await running.client.get("/api/streams")).json()["streams"]
+        assert {s["name"]: s["url"] for s in streams} == {"door": "rtsp://127.0.0.1:9/a", "b": "demo:"}
+        address = running.service.streams.get("door")
+        assert (
+            address and address.address and address.address.get_secret_value() == "rtsp://admin:hunter2@127.0.0.1:9/a"
+        )
+
+
+async def test_without_a_file_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with serving() as running:
+        await running.client.post("/api/streams", json={"name": "a", "url": "demo:"})
+        assert (await running.client.get("/api/info")).json()["keeps_cameras"] is False
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_configured_source_wins_over_a_kept_camera_and_a_bad_one_is_left_out(tmp_path: Path) -> None:
+    kept = tmp_path / "cameras.yml"
+    kept.write_text("door: rtsp://127.0.0.1:9/old\nodd: gopher://x\ngarden: 'demo:'\n")
+    async with serving(cameras_file=kept, sources={"door": "rtsp://127.0.0.1:9/new"}) as running:
+        streams = (await running.client.get("/api/streams")).json()["streams"]
+        assert {s["name"]: s["url"] for s in streams} == {"door": "rtsp://127.0.0.1:9/new", "garden": "demo:"}
+
+
+async def test_a_camera_that_cannot_be_kept_runs_and_says_so(tmp_path: Path) -> None:
+    async with serving(cameras_file=tmp_path / "state" / "cameras.yml") as running:
+        (tmp_path / "state").write_text("in the way")
+        answer = await running.client.post("/api/streams", json={"name": "a", "url": "rtsp://u:hunter2@127.0.0.1:9/x"})
+        assert (answer.status_code, answer.json()["error"]) == (500, "not_kept")
+        assert "gone after a restart" in answer.json()["message"] and "hunter2" not in answer.text
+        assert running.service.streams.get("a") is not None
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1]\n", "'a b': demo:\n", "{", "\x00"])
+def test_a_file_of_something_else_is_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cameras.yml").write_text(text)
+    with pytest.raises(UsageError, match="does not hold cameras as NAME: URL"):
+        KeptCameras(tmp_path / "cameras.yml")
 
 
 async def test_camera_of_a_busy_server_is_not_lost_by_a_change() -> None:
