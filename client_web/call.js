@@ -56,7 +56,7 @@ async function capture() {
   if (!navigator.mediaDevices?.getDisplayMedia) throw new Problem(0, "unable", UNABLE);
   try {
     return await navigator.mediaDevices.getDisplayMedia({
-      video: { frameRate: { ideal: 20, max: 30 }, width: { max: 1920 }, height: { max: 1200 } },
+      video: { frameRate: { ideal: 15, max: 30 }, width: { max: 1920 }, height: { max: 1200 } },
       audio: false,
       selfBrowserSurface: "exclude",
       surfaceSwitching: "include",

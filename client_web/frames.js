@@ -3,11 +3,13 @@
 const MOST_WIDE = 960;
 const MOST_FRAMES = 40;
 const SECONDS_KEPT = 1.4;
+const RETURNED_PATIENCE_MS = 150;
 
 /**
  * Follows the frames of `video`; shows delayed ones on `canvas` while `exact` is on.
  *
- * A picture that comes back from the server has an `rtp` time, which `onreturned(rtp, received)` gets too.
+ * A picture that comes back from the server has an `rtp` time, which `onreturned(rtp, received)` gets too; such pictures
+ * are always shown on `canvas`, so that picture and boxes change at the same moment.
  */
 export class Frames {
   constructor(video, canvas) {
@@ -36,11 +38,12 @@ export class Frames {
       this.newest = Math.abs(now - captured) < 5000 ? captured : now;
       this.rtp = metadata.rtpTimestamp ?? null;
       if (this.rtp !== null) this.onreturned(this.rtp, metadata.receiveTime ?? now);
+      if (this.rtp !== null) this.keep(now, this.rtp);
       else if (this.exact) this.keep(this.newest);
     });
   }
 
-  keep(captured) {
+  keep(captured, rtp = null) {
     const { videoWidth, videoHeight } = this.video;
     if (!videoWidth) return;
     const scale = Math.min(1, MOST_WIDE / videoWidth);
@@ -49,7 +52,7 @@ export class Frames {
     const slot = old ? this.ring.shift() : { picture: document.createElement("canvas") };
     if (slot.picture.width !== width || slot.picture.height !== height) Object.assign(slot.picture, { width, height });
     slot.picture.getContext("2d").drawImage(this.video, 0, 0, width, height);
-    slot.captured = captured;
+    Object.assign(slot, { captured, rtp });
     this.ring.push(slot);
   }
 
@@ -65,15 +68,31 @@ export class Frames {
     }
     const wanted = now - delay;
     const slot = this.ring.findLast((one) => one.captured <= wanted) ?? this.ring[0];
-    this.canvas.hidden = false;
-    if (this.shown !== slot.captured) {
-      const { picture } = slot;
-      if (this.canvas.width !== picture.width || this.canvas.height !== picture.height) {
-        Object.assign(this.canvas, { width: picture.width, height: picture.height });
-      }
-      this.context.drawImage(picture, 0, 0);
-      this.shown = slot.captured;
-    }
+    this.draw(slot);
     return slot.captured;
+  }
+
+  /**
+   * Shows the newest returned picture whose verdict is there (`known` tells by its RTP time); one without a verdict
+   * after a moment of waiting. Gives the shown picture's RTP time.
+   */
+  showReturned(now, known) {
+    if (!this.able || !this.ring.length || this.rtp === null) {
+      this.canvas.hidden = true;
+      return this.rtp;
+    }
+    const slot = this.ring.findLast((one) => known(one.rtp) || now - one.captured > RETURNED_PATIENCE_MS) ?? this.ring[0];
+    this.draw(slot);
+    return slot.rtp;
+  }
+
+  draw({ captured, picture }) {
+    this.canvas.hidden = false;
+    if (this.shown === captured) return;
+    if (this.canvas.width !== picture.width || this.canvas.height !== picture.height) {
+      Object.assign(this.canvas, { width: picture.width, height: picture.height });
+    }
+    this.context.drawImage(picture, 0, 0);
+    this.shown = captured;
   }
 }

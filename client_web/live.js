@@ -148,7 +148,7 @@ export class LiveView extends EventTarget {
     if (!size) return this.overlay.clear();
     this.stage.style.aspectRatio = `${size.width} / ${size.height}`;
     const now = performance.now();
-    const boxOf = this.kind === "watch" ? this.returnedBox() : this.ownBox(now);
+    const boxOf = this.kind === "watch" ? this.returnedBox(now) : this.ownBox(now);
     const faces = this.verdicts.fresh(now).map((face) => ({ ...face, box: boxOf(face), name: this.names?.get(face.message.track) ?? "" }));
     const boxes = new Map(faces.map((face) => [face.message.track, [face.box ?? face.message.box_xyxy, face.message.box_xyxy]]));
     const under = (context, place, mirrored) => this.map.draw(context, place, mirrored, boxes);
@@ -162,9 +162,9 @@ export class LiveView extends EventTarget {
     return (face) => (captured === null ? null : this.verdicts.boxAt(face, captured));
   }
 
-  /** Gives where a face is in the picture that came back from the server; null lets the box glide to its newest place. */
-  returnedBox() {
-    const time = this.still.hidden ? this.returned.timeOf(this.frames.rtp) : null;
+  /** Shows the picture that came back from the server; gives where a face is in it, null lets the box glide to its newest place. */
+  returnedBox(now) {
+    const time = this.still.hidden ? this.returned.timeOf(this.frames.showReturned(now, (rtp) => this.returned.hasVerdict(rtp))) : null;
     return (face) => this.verdicts.boxAtTime(face, time);
   }
 

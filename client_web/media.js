@@ -4,8 +4,6 @@ import { authorization, call, Problem } from "./api.js";
 
 const GATHERING_MS = 1500;
 const FIRST_PICTURE_MS = 8000;
-/** A picture that came back waits this long, so that its verdict, which left the server with it, is there first. */
-const VERDICT_FIRST_MS = 80;
 const JPEG_PAUSE_MS = 120;
 const MOST_BITS = 2_500_000;
 
@@ -79,7 +77,6 @@ export async function watch(name, video, onlost) {
   try {
     connection.peer.addTransceiver("video", { direction: "recvonly" });
     connection.peer.addEventListener("track", (event) => {
-      event.receiver.jitterBufferTarget = VERDICT_FIRST_MS;
       video.srcObject = new MediaStream([event.track]);
     });
     await connection.negotiate(`/whep/${encodeURIComponent(name)}`);

@@ -6,6 +6,7 @@ const KEPT = 60;
 const BIN_MS = 6;
 const FEWEST_VOTES = 4;
 const NEARLY = 0.75;
+const NEARLY_MS = 5;
 const WRAP = 2 ** 32;
 
 /** What the server puts into the lowest 8 bits of the RTP time of this frame, before the unknown zero is added. */
@@ -54,6 +55,12 @@ export class ReturnedClock {
   /** The time (ms, as `pts_s`) of the frame that this picture shows; null while that is not known. */
   timeOf(rtp) {
     return this.constant === null || rtp === null ? null : this.unwrapped(rtp, false) + this.constant;
+  }
+
+  /** Whether the verdict of this picture, or a later one, has arrived; true while that is not known. */
+  hasVerdict(rtp) {
+    const time = this.timeOf(rtp);
+    return time === null || !this.verdicts.length || this.verdicts.at(-1).at >= time - NEARLY_MS;
   }
 
   unwrapped(rtp, keep = true) {
