@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import queue
 import signal
 import socket
@@ -24,8 +23,6 @@ from unmask.stream.settings import ServeSettings
 from unmask.stream.sockets import BoundedWebSocket
 
 GRACEFUL_S = 5
-NICENESS = 5
-"""Pages in a browser beside the server, and the call itself, stay smooth: what is judged a little later costs less."""
 LINES_WAITING = 64
 LINE_EVERY_S = 0.25
 TRACKS_KNOWN = 256
@@ -40,18 +37,11 @@ def run_serve(settings: ServeSettings, *, seconds: float | None = None, print_ve
         UnreadableFile: a source's file cannot be read.
     """
     DECODING.want(settings.decoder)
-    _make_way()
     listener = _listen(settings)
     with contextlib.closing(listener), Printer() as printer:
         with Engine.open(settings.device, settings.weights_dir, None, settings.precision) as engine:
             asyncio.run(_serve(settings, engine, listener, printer, seconds, print_verdicts))
     return 0
-
-
-def _make_way() -> None:
-    """Lowers this process's priority once, where the system knows that; a service manager's own choice is kept."""
-    if hasattr(os, "nice") and os.nice(0) == 0:
-        os.nice(NICENESS)
 
 
 class Server(uvicorn.Server):
