@@ -155,6 +155,22 @@ def test_returned_picture_finds_the_verdict_of_its_own_frame(stage: Browser, pac
         assert wrong == []
 
 
+def test_returned_picture_waits_for_its_verdict_but_not_for_long(stage: Browser) -> None:
+    with staged(stage) as page:
+        page.goto(f"{ROOT}/")
+        shown = page.evaluate("""async () => {
+          const { Frames } = await import('/client/frames.js');
+          const frames = new Frames(document.createElement('video'), document.createElement('canvas'));
+          const none = frames.showReturned(0, () => true);
+          const slot = (rtp, captured) => ({ rtp, captured, picture: new OffscreenCanvas(8, 8) });
+          Object.assign(frames, { rtp: 3, ring: [slot(1, 1000), slot(2, 1040), slot(3, 1080)] });
+          const upTo = (last) => (rtp) => rtp <= last;
+          const moments = [[1090, 3], [1090, 2], [1090, 0], [1200, 0], [1240, 0]];
+          return [none, ...moments.map(([now, last]) => frames.showReturned(now, upTo(last)))];
+        }""")
+        assert shown == [None, 3, 2, 1, 2, 3]
+
+
 def test_webcam_page_works_with_the_keyboard_alone(stage: Browser) -> None:
     with staged(stage) as page:
         page.goto(f"{ROOT}/")
