@@ -28,7 +28,7 @@ from unmask.models.torch_scorer import TorchScorer
 
 BRANCHES = ("spatial", "mri", "temporal")
 MOST_FRAMES = 16
-"""Frames that are searched, or whose faces are followed, in one go."""
+"""Frames whose faces are followed in one go."""
 DEVICE_NAMES = {"cpu": "cpu (OpenVINO)", "cuda": "cuda (PyTorch)", "torch-cpu": "cpu (PyTorch)"}
 
 
@@ -49,7 +49,7 @@ class Engine:
     ) -> None:
         manifest = read_manifest(folder)
         turn = threading.Lock()
-        self._find = Together(finder.find_all, MOST_FRAMES, turn)
+        self._find = Together(finder.find_all, finder.at_once, turn)
         self._refine = Together(finder.refine_all, MOST_FRAMES, turn)
         self._scorer = scorer
         self._batcher = Batcher(scorer) if scorer else None

@@ -59,11 +59,14 @@ class FaceFinder:
     Args:
         device: `cpu` for OpenVINO, `cuda` or `torch-cpu` for PyTorch.
         nets: compiled networks to use instead of opening them on `device`.
+
+    Attributes:
+        at_once: frames of the same size that go through the networks together.
     """
 
     def __init__(self, device: str = "cpu", nets: CascadeNets | None = None) -> None:
         self._nets = nets or open_nets(device)
-        self._at_once = 1 if device == "cpu" else FRAMES_AT_ONCE
+        self.at_once = 1 if device == "cpu" else FRAMES_AT_ONCE
 
     def find(self, image_rgb: NDArray[np.uint8], long_side: int = 640, min_face_px: int = 40) -> list[Detection]:
         """All faces of one frame, see `find_all`."""
@@ -78,8 +81,8 @@ class FaceFinder:
             if index not in found:
                 alike.setdefault((shrunk.image_rgb.shape, shrunk.smallest_px), []).append(index)
         for (_, smallest_px), group in alike.items():
-            for start in range(0, len(group), self._at_once):
-                part = group[start : start + self._at_once]
+            for start in range(0, len(group), self.at_once):
+                part = group[start : start + self.at_once]
                 answers = self._cascade([AreaImage(small[i].image_rgb) for i in part], smallest_px)
                 found.update((i, small[i].detections(*answer)) for i, answer in zip(part, answers, strict=True))
         return [found[i] for i in range(len(searches))]
@@ -101,7 +104,8 @@ class FaceFinder:
         squares = np.array([_square(box) for _, boxes in frames for box in boxes], np.float32).reshape(-1, 4)
         if not len(squares):
             return [[] for _ in frames]
-        patches = [_patch(image, _square(box)) for image, boxes in frames for box in boxes]
+        images = (image for image, boxes in frames for _ in boxes)
+        patches = [_patch(image, square) for image, square in zip(images, squares, strict=True)]
         confidences, offsets, points = self._nets.onet(np.stack(patches))
         boxes = box_math.moved(squares, offsets, last_pixel=1)
         landmarks = box_math.landmarks_of(squares, points)

@@ -59,10 +59,10 @@ class Together(Generic[Asked, Answer]):
         if not calls:
             return
         try:
-            answers = self._run([asked for asked, _ in calls])
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again by each caller
+            answered = list(zip(calls, self._run([asked for asked, _ in calls]), strict=True))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised again by each caller
             for _, future in calls:
                 future.set_exception(error)
             return
-        for (_, future), answer in zip(calls, answers, strict=True):
+        for (_, future), answer in answered:
             future.set_result(answer)
