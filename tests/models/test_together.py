@@ -60,8 +60,11 @@ def test_an_error_reaches_the_callers_of_its_run_only() -> None:
 
 
 def test_too_few_answers_are_an_error_and_no_endless_wait() -> None:
+    def short(asked: Sequence[int]) -> Sequence[int]:
+        return asked[1:]
+
     with pytest.raises(ValueError, match="shorter"):
-        Together(lambda asked: asked[1:], 4)(1)
+        Together(short, 4)(1)
 
 
 def test_two_that_share_a_turn_do_not_run_at_the_same_time() -> None:
