@@ -56,6 +56,7 @@ async function capture() {
   if (!navigator.mediaDevices?.getDisplayMedia) throw new Problem(0, "unable", UNABLE);
   try {
     return await navigator.mediaDevices.getDisplayMedia({
+      ...stayingHere(),
       video: { frameRate: { ideal: 15, max: 30 }, width: { max: 1920 }, height: { max: 1200 } },
       audio: false,
       selfBrowserSurface: "exclude",
@@ -64,6 +65,14 @@ async function capture() {
   } catch (error) {
     throw new Problem(0, error.name, PROBLEMS[error.name] ?? "The capture could not be started.");
   }
+}
+
+/** The page stays in front: in the background its picture would stand still. */
+function stayingHere() {
+  if (typeof CaptureController === "undefined") return {};
+  const controller = new CaptureController();
+  controller.setFocusBehavior?.("no-focus-change");
+  return { controller };
 }
 
 async function start() {

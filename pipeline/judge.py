@@ -25,12 +25,12 @@ class JudgeSettings:
         manipulated_*: the same for `manipulated`.
     """
 
-    half_life_s: float = 1.2
+    half_life_s: float = 0.8
     warm_s: float = 1.5
     stale_s: float = 2.0
     authentic_below: float = 0.40
     suspicious_at: float = 0.70
-    suspicious_dwell_s: float = 1.0
+    suspicious_dwell_s: float = 0.8
     suspicious_off: float = 0.55
     suspicious_off_s: float = 2.0
     manipulated_at: float = 0.90
