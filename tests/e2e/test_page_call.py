@@ -83,6 +83,17 @@ def test_refused_sharing_is_explained(stage: Browser, script: str, says: str) ->
         assert page.is_visible("#share") and page.is_disabled("#float")
 
 
+def test_sharing_a_tab_leaves_the_page_in_front(stage: Browser) -> None:
+    script = f"""{SHARED};
+      const {{ getDisplayMedia }} = navigator.mediaDevices;
+      navigator.mediaDevices.getDisplayMedia = (asked) => {{ window.askedFor = asked; return getDisplayMedia(asked); }};
+      CaptureController.prototype.setFocusBehavior = function (behaviour) {{ this.behaviour = behaviour; }};
+    """
+    with staged(stage, script=script) as page:
+        shared_call(page)
+        assert page.evaluate("askedFor.controller.behaviour") == "no-focus-change"
+
+
 def test_overlay_page_is_transparent_and_draws_only_boxes_and_labels(stage: Browser) -> None:
     with staged(stage, width=640, height=360) as page:
         page.goto(f"{ROOT}/overlay/door?size=28")
