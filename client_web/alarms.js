@@ -3,7 +3,7 @@
 import { element, put } from "./dom.js";
 import { icon } from "./icons.js";
 import { clockTime, facePicture } from "./history.js";
-import { duration, GRAVITY, percent, STATES } from "./words.js";
+import { capital, duration, GRAVITY, percent, STATES } from "./words.js";
 
 const HOUR_MS = 3_600_000;
 const MOST = 4;
@@ -132,8 +132,4 @@ export class Alarms {
 function faces({ tracks }) {
   const [first, ...rest] = [...tracks].sort((a, b) => a - b);
   return rest.length ? `faces ${first} to ${rest.at(-1)}` : `face ${first}`;
-}
-
-function capital(text) {
-  return text[0].toUpperCase() + text.slice(1);
 }

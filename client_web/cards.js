@@ -2,7 +2,7 @@
 
 import { element, put, svg } from "./dom.js";
 import { icon } from "./icons.js";
-import { BRANCHES, percent, reason, STATES } from "./words.js";
+import { BRANCHES, capital, percent, reason, STATES } from "./words.js";
 
 const COURSE_MS = 30000;
 
@@ -119,8 +119,4 @@ function addBar(card, name) {
   const bar = { root, fill, value, weight };
   card.bars.set(name, bar);
   return bar;
-}
-
-function capital(text) {
-  return text[0].toUpperCase() + text.slice(1);
 }

@@ -100,6 +100,11 @@ export function streamReason(text) {
   return STREAM_REASONS[sentence] ?? sentence.replaceAll("_", " ");
 }
 
+/** The same with its first letter in upper case. */
+export function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
+}
+
 /** A probability for people: a whole percentage that never claims certainty. */
 export function percent(p) {
   if (p === null || p === undefined) return "–";
