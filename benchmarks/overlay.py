@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from machine import describe, write_result
-from overlay_page import CHROMIUM, launch, serving, spied, wait_for
+from overlay_page import CHROMIUM, launch, spied
 from overlay_scene import (
     FPS,
     PERIOD_FRAMES,
@@ -31,6 +31,7 @@ from overlay_scene import (
     write_y4m,
 )
 from playwright.sync_api import Page, Playwright, sync_playwright
+from served import serving, wait_for
 
 from unmask.models.mtcnn import FaceFinder
 from unmask.models.training.clips import load_clip

@@ -1,17 +1,8 @@
-"""A server, a browser and a spy in its pages: what is drawn over which frame, seen from outside of the client."""
+"""A browser and a spy in its pages: what is drawn over which frame, seen from outside of the client."""
 
 import contextlib
-import json
-import os
-import re
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
@@ -23,67 +14,8 @@ FLAGS = (
     "--no-first-run",
 )
 FAKE_MEDIA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-START_S = 400.0
 
 SPY = Path(__file__).with_name("overlay_spy.js").read_text("utf-8")
-
-
-class Server:
-    """A running `unmask serve`."""
-
-    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
-        self.process = process
-        self.url = url
-
-    @property
-    def port(self) -> int:
-        """Its port."""
-        return int(self.url.rpartition(":")[2])
-
-    def get(self, path: str) -> Any:
-        """The JSON answer."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(self.url + path, timeout=20) as answer:
-            return json.loads(answer.read())
-
-    def stop(self) -> float:
-        """Asks it to end; gives the time at which it was asked, epoch seconds."""
-        asked_s = time.time()
-        self.process.send_signal(signal.SIGTERM)
-        return asked_s
-
-
-@contextlib.contextmanager
-def serving(*arguments: str, port: int = 0) -> Iterator[Server]:
-    """A server on a free port of this machine."""
-    command = [sys.executable, "-c", "from unmask.stream.cli import main; main()", "serve", "--port", str(port)]
-    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, env=dict(os.environ))
-    try:
-        said = process.stdout.readline() if process.stdout else ""
-        found = re.search(r"http://\S+?(?=/)", said)
-        if found is None:
-            raise SystemExit(f"error: the server did not start: {said!r}")
-        server = Server(process, found.group())
-        wait_for(lambda: server.get("/readyz")["ready"], START_S)
-        yield server
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait(30)
-        if process.stdout:
-            process.stdout.close()
-
-
-def wait_for(holds: Callable[[], Any], seconds: float) -> Any:
-    """The first true value of `holds`; the last one after `seconds`."""
-    deadline_s = time.monotonic() + seconds
-    while True:
-        value = None
-        with contextlib.suppress(OSError):
-            value = holds()
-        if value or time.monotonic() > deadline_s:
-            return value
-        time.sleep(0.1)
 
 
 def launch(playwright: Playwright, camera: Path | None = None, *flags: str, fake_media: bool = True) -> Browser:

@@ -26,6 +26,7 @@ LONG = {
     "scale": ["scale.py"],
     "overload": ["overload.py"],
     "faces": ["faces.py"],
+    "soak": ["soak.py", "--minutes", "30"],
 }  # fmt: skip
 WITHOUT_OPTIONS = {"mtcnn"}
 """Take only --json."""
@@ -57,6 +58,7 @@ LINES: dict[str, Callable[[Result], str]] = {
         f"oldest analysed frame {r['oldest_analyzed_ms']} ms, memory {r['rss_slope_mb_per_min']} MB/min, "
         f"every frame accounted for: {r['conservation_ok']}"
     ),
+    "soak": lambda r: f"memory {r['rss_mb']['slope_per_hour']} MB/hour over {r['minutes']:g} minutes",
     "faces": lambda r: (
         f"{r['line']['cpu_ms_per_frame']['base_ms']} CPU ms per frame and "
         f"{r['line']['cpu_ms_per_frame']['per_face_ms']} per face"

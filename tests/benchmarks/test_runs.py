@@ -47,6 +47,15 @@ def test_the_cost_of_a_frame_is_told_for_frames_whose_faces_were_all_found(bench
     assert found["all_found"], found["rows"]
 
 
+def test_a_soaked_server_gives_verdicts_and_what_it_uses_is_told(bench: Bench) -> None:
+    found = bench("soak.py", "--minutes", "0.2")
+
+    assert found["verdicts"] > 0 and found["visits"] == len(found["samples"]) >= 3
+    assert found["reconnects"] == 0
+    for name in ("rss_mb", "files", "threads"):
+        assert 0 < found[name]["first"] <= found[name]["highest"]
+
+
 @pytest.mark.parametrize(
     ("script", "wrong"),
     [
@@ -54,6 +63,7 @@ def test_the_cost_of_a_frame_is_told_for_frames_whose_faces_were_all_found(bench
         ("latency.py", ["--seconds", "1"]),
         ("scale.py", ["--seconds", "1"]),
         ("overload.py", ["--streams", "0"]),
+        ("soak.py", ["--every", "1"]),
         ("peer.py", ["--clip", "no-such-file.mp4"]),
     ],
 )
