@@ -32,6 +32,9 @@ WRITTEN = ("report.html", METRICS, "scores.csv", STREAMS, ROBUSTNESS, *PLOTS)
 NOTES = (
     "Intervals are 95 %, from drawing whole groups (people, scenes) again; with few groups they are wide.",
     "Coverage is the share of files with a probability; files without one are in no other figure.",
+    "ECE (expected calibration error) is over equal-mass bins of at least 12 files. Probabilities are stated for even "
+    "odds of real and fake; ECE at even odds weighs both classes alike. By chance even perfect probabilities would have the "
+    "ECE that stands beside it: a figure below that says that nothing worse can be seen with so few files.",
     "A set is not the world: figures on one say little about forgeries made in ways that it does not hold.",
 )
 
@@ -117,7 +120,8 @@ def _files_text(figures: dict[str, Any]) -> list[str]:
     return [
         f"{figures['n']} files, coverage {share(figures['coverage'])}; "
         f"headline over {head['over']} ({head['n']} files, {head['n_groups']} groups):",
-        f"  EER {value(figures['eer'])}   ECE {value(figures['ece'])}   Brier {value(figures['brier'])}   "
+        f"  EER {value(figures['eer'])}   ECE {value(figures['ece'])}, at even odds {value(figures['ece_even_odds'])} "
+        f"(by chance {value(figures['ece_by_chance'])})   Brier {value(figures['brier'])}   "
         + "   ".join(f"TPR at {float(fpr):.0%} FPR {value(tpr)}" for fpr, tpr in figures["tpr_at_fpr"].items()),
         *gain_sentence(figures["ablation"]["gain"]),
         "",
@@ -127,13 +131,18 @@ def _files_text(figures: dict[str, Any]) -> list[str]:
 
 def _others(figures: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows: the figures of the asked-for method beside its AUC."""
-    head = (f"{figures['method']}", "EER", "TPR at 1% FPR", "TPR at 5% FPR", "ECE", "Brier", "risk-coverage area")
+    head = (
+        f"{figures['method']}", "EER", "TPR at 1% FPR", "TPR at 5% FPR", "ECE", "ECE at even odds", "by chance",
+        "Brier", "risk-coverage area",
+    )  # fmt: skip
     rows = [
         (
             label,
             ranged(part["eer"], part["ci95"]["eer"]),
             *(ranged(part["tpr_at_fpr"][fpr], part["ci95"][f"tpr_at_fpr_{fpr}"]) for fpr in ("0.01", "0.05")),
-            *(ranged(part[key], part["ci95"][key]) for key in ("ece", "brier")),
+            *(ranged(part[key], part["ci95"][key]) for key in ("ece", "ece_even_odds")),
+            value(part["ece_by_chance"]),
+            ranged(part["brier"], part["ci95"]["brier"]),
             value(part["aurc"]),
         )
         for label, part in _slices(figures)

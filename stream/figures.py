@@ -12,7 +12,9 @@ SCHEMA = 1
 FPR_TARGETS = (0.01, 0.05)
 QUALITIES = {"low, below 0.3": 0.0, "middle": 0.3, "high, 0.7 and more": 0.7}
 """Names of mean reliability, and where each begins."""
-HEADLINE = ("auc", "auc_ci95", "eer", "ece", "brier", "aurc", "tpr_at_fpr", "ci95")
+HEADLINE = (
+    "auc", "auc_ci95", "eer", "ece", "ece_even_odds", "ece_by_chance", "brier", "aurc", "tpr_at_fpr", "ci95",
+)  # fmt: skip
 GENUINE_WORDS = frozenset({"original", "originals", "real", "genuine", "pristine"})
 
 
@@ -63,6 +65,8 @@ def slice_figures(scored: Sequence[Scored], method: str) -> dict[str, Any]:
         "auc_ci95": {name: interval for name, (_, interval) in ranking.items()},
         "eer": rounded(metrics.eer(truth, p_fake)),
         "ece": rounded(metrics.ece(truth, p_fake)),
+        "ece_even_odds": rounded(metrics.ece(truth, p_fake, even_odds=True)),
+        "ece_by_chance": rounded(metrics.ece_by_chance(truth, p_fake)),
         "brier": rounded(metrics.brier(truth, p_fake)),
         "aurc": rounded(metrics.aurc(truth, p_fake)),
         "tpr_at_fpr": {f"{fpr:.2f}": rounded(metrics.tpr_at_fpr(truth, p_fake, fpr)) for fpr in FPR_TARGETS},
@@ -77,6 +81,7 @@ def _intervals(answered: Sequence[Scored]) -> dict[str, list[float] | None]:
     statistics: dict[str, Callable[[Floats, Floats], float | None]] = {
         "eer": metrics.eer,
         "ece": metrics.ece,
+        "ece_even_odds": partial(metrics.ece, even_odds=True),
         "brier": metrics.brier,
         **{f"tpr_at_fpr_{fpr:.2f}": partial(metrics.tpr_at_fpr, fpr=fpr) for fpr in FPR_TARGETS},
     }

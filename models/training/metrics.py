@@ -21,11 +21,12 @@ class Roc:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Files of similar probability: their mean probability, their share of fakes and their number."""
+    """Files of similar probability: their mean probability, their share of fakes, their number and their weight."""
 
     mean_p: float
     share_fake: float
     count: int
+    weight: float
 
 
 def roc(labels: ArrayLike, scores: ArrayLike) -> Roc | None:
@@ -72,23 +73,64 @@ def brier(labels: ArrayLike, p_fake: ArrayLike) -> float | None:
     return float(np.mean((p - y) ** 2)) if len(y) else None
 
 
-def reliability(labels: ArrayLike, p_fake: ArrayLike, bins: int = 15) -> list[ReliabilityBin]:
-    """Equal-mass bins in rising probability; equal probabilities always share a bin, so there may be fewer."""
+def reliability(
+    labels: ArrayLike, p_fake: ArrayLike, bins: int | None = None, even_odds: bool = False
+) -> list[ReliabilityBin]:
+    """Equal-mass bins in rising probability; equal probabilities always share a bin, so there may be fewer.
+
+    Args:
+        bins: at most so many; without it `bin_count`.
+        even_odds: weigh both classes alike, whatever their numbers: that is what a probability fitted on balanced
+            classes speaks about. Both must be there.
+    """
     y, p = _pair(labels, p_fake)
     if not len(y):
         return []
     ranked = np.sort(p)
-    edges = np.unique([part[0] for part in np.array_split(ranked, min(bins, len(ranked)))][1:])
+    edges = np.unique([part[0] for part in np.array_split(ranked, min(bins or bin_count(len(y)), len(ranked)))][1:])
     which = np.searchsorted(edges, p, side="right")
+    weight = np.where(y > 0.5, 0.5 / y.mean(), 0.5 / (1 - y.mean())) if even_odds else np.ones(len(y))
     parts = [which == index for index in np.unique(which)]
-    return [ReliabilityBin(float(p[part].mean()), float(y[part].mean()), int(part.sum())) for part in parts]
+    return [
+        ReliabilityBin(
+            float(np.average(p[part], weights=weight[part])),
+            float(np.average(y[part], weights=weight[part])),
+            int(part.sum()),
+            float(weight[part].sum()),
+        )
+        for part in parts
+    ]
 
 
-def ece(labels: ArrayLike, p_fake: ArrayLike, bins: int = 15) -> float | None:
-    """Expected calibration error over equal-mass bins, 0..1; None for an empty set."""
-    parts = reliability(labels, p_fake, bins)
-    total = sum(part.count for part in parts)
-    return sum(part.count * abs(part.mean_p - part.share_fake) for part in parts) / total if total else None
+def bin_count(files: int) -> int:
+    """Bins of at least 12 files, 3 to 15: with fewer files in each, chance alone looks like miscalibration."""
+    return min(15, max(3, files // 12))
+
+
+def ece(labels: ArrayLike, p_fake: ArrayLike, bins: int | None = None, even_odds: bool = False) -> float | None:
+    """Expected calibration error over the bins of `reliability`, 0..1.
+
+    Returns None for an empty set, and with `even_odds` when one class is missing.
+    """
+    y, _ = _pair(labels, p_fake)
+    if not len(y) or (even_odds and not _both_classes(y)):
+        return None
+    parts = reliability(labels, p_fake, bins, even_odds)
+    return sum(part.weight * abs(part.mean_p - part.share_fake) for part in parts) / sum(part.weight for part in parts)
+
+
+def ece_by_chance(labels: ArrayLike, p_fake: ArrayLike, draws: int = 200, seed: int = 0) -> float | None:
+    """What `ece` at even odds would be on average if these probabilities were perfect: never 0 for few files.
+
+    Labels are drawn from the probabilities, moved to the odds of the given labels. None when one class is missing.
+    """
+    y, p = _pair(labels, p_fake)
+    if not _both_classes(y):
+        return None
+    odds = p / np.clip(1 - p, 1e-9, None) * y.mean() / (1 - y.mean())
+    drawn = np.random.default_rng(seed).random((draws, len(p))) < odds / (1 + odds)
+    found = [value for labels_drawn in drawn if (value := ece(labels_drawn, p, even_odds=True)) is not None]
+    return float(np.mean(found)) if found else None
 
 
 def bootstrap_auc(

@@ -104,6 +104,32 @@ def test_ece_of_a_calibrated_set_is_zero_and_of_an_overconfident_one_is_the_gap(
     assert metrics.ece([0, 0, 1, 1], [0.2, 0.2, 0.6, 0.6], bins=2) == pytest.approx(0.3)
 
 
+def test_ece_at_even_odds_does_not_blame_probabilities_for_what_the_set_holds() -> None:
+    """Stated at even odds, 0.2 and 0.8; nine fakes to one real then leave other shares behind in the bins."""
+    labels = [1] * 36 + [0] * 16 + [1] * 144 + [0] * 4
+    p = [0.2] * 52 + [0.8] * 148
+
+    assert metrics.ece(labels, p, even_odds=True) == pytest.approx(0.0, abs=1e-9)
+    assert metrics.ece(labels, p) == pytest.approx((52 * (36 / 52 - 0.2) + 148 * (144 / 148 - 0.8)) / 200)
+    assert metrics.ece([1, 1], [0.2, 0.8], even_odds=True) is None
+
+
+def test_bins_hold_at_least_twelve_files_where_there_are_enough() -> None:
+    assert [metrics.bin_count(files) for files in (4, 36, 61, 180, 5000)] == [3, 3, 5, 15, 15]
+    assert [part.count for part in metrics.reliability([0, 1] * 30, np.arange(60) / 60)] == [12] * 5
+
+
+def test_chance_alone_looks_like_miscalibration_the_more_the_fewer_the_files() -> None:
+    rng = np.random.default_rng(1)
+
+    def by_chance(files: int) -> float:
+        p = rng.random(files)
+        return metrics.ece_by_chance(rng.random(files) < p, p) or 0.0
+
+    assert by_chance(40) > 2 * by_chance(4000) > 0
+    assert metrics.ece_by_chance([1, 1], [0.2, 0.8]) is None
+
+
 def test_reliability_bins_hold_equal_numbers_and_keep_ties_together() -> None:
     """Nine distinct values in three bins are three each; equal values are never split by their order."""
     distinct = metrics.reliability([0, 0, 0, 0, 1, 0, 1, 1, 1], np.arange(9) / 10, bins=3)
