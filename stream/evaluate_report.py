@@ -33,8 +33,8 @@ NOTES = (
     "Intervals are 95 %, from drawing whole groups (people, scenes) again; with few groups they are wide.",
     "Coverage is the share of files with a probability; files without one are in no other figure.",
     "ECE (expected calibration error) is over equal-mass bins of at least 12 files. Probabilities are stated for even "
-    "odds of real and fake; ECE at even odds weighs both classes alike. By chance even perfect probabilities would have the "
-    "ECE that stands beside it: a figure below that says that nothing worse can be seen with so few files.",
+    "odds of real and fake; ECE at even odds weighs both classes alike. By chance even perfect probabilities would "
+    "have the ECE that stands beside it: a figure below that says that nothing worse can be seen with so few files.",
     "A set is not the world: figures on one say little about forgeries made in ways that it does not hold.",
 )
 
