@@ -86,11 +86,19 @@ def cpu_s() -> float:
 def rss_mb() -> float:
     """Resident memory of this process in MB of 10^6 bytes; its peak where the system tells no more."""
     try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        return rss_mb_of("self")
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
-    return pages * resource.getpagesize() / 1e6
+
+
+def rss_mb_of(pid: int | str) -> float:
+    """Resident memory of a process in MB of 10^6 bytes.
+
+    Raises:
+        OSError: there is no such process, or the system does not tell.
+    """
+    return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * resource.getpagesize() / 1e6
 
 
 def gpu_busy() -> float | None:

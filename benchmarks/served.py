@@ -4,14 +4,12 @@ import contextlib
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 START_S = 400.0
@@ -35,22 +33,6 @@ class Server:
         with opener.open(self.url + path, timeout=20) as answer:
             return json.loads(answer.read())
 
-    def rss_mb(self) -> float:
-        """Its resident memory in MB of 10^6 bytes.
-
-        Raises:
-            OSError: it is gone, or the system does not tell.
-        """
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()[1]) * resource.getpagesize() / 1e6
-
-    def count(self, what: str) -> int:
-        """How many files (`fd`) or threads (`task`) it has open.
-
-        Raises:
-            OSError: it is gone, or the system does not tell.
-        """
-        return len(os.listdir(f"/proc/{self.process.pid}/{what}"))
-
     def stop(self) -> float:
         """Asks it to end; gives the time at which it was asked, epoch seconds."""
         asked_s = time.time()
@@ -69,7 +51,8 @@ def serving(*arguments: str, port: int = 0) -> Iterator[Server]:
         if found is None:
             raise SystemExit(f"error: the server did not start: {said!r}")
         server = Server(process, found.group())
-        wait_for(lambda: server.get("/readyz")["ready"], START_S)
+        if not wait_for(lambda: server.get("/readyz")["ready"], START_S):
+            raise SystemExit(f"error: the server was not ready within {START_S:.0f} s")
         yield server
     finally:
         if process.poll() is None:

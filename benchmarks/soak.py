@@ -6,6 +6,7 @@ stream's picture is fetched.
 
 import contextlib
 import json
+import os
 import socket
 import threading
 import time
@@ -15,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from common import Result, parser, publish
+from common import Result, parser, publish, rss_mb_of
 from matplotlib.figure import Figure
 from served import Server, serving
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -75,9 +76,17 @@ def visit(server: Server) -> None:
 
 
 def sample(server: Server, start_s: float) -> dict[str, float]:
-    """What the server uses now."""
-    used = {"rss_mb": round(server.rss_mb(), 1), "files": server.count("fd"), "threads": server.count("task")}
-    return {"at_s": round(time.monotonic() - start_s, 1), **used}
+    """What the server uses now.
+
+    Raises:
+        OSError: it is gone.
+    """
+    pid = server.process.pid
+    files, threads = (len(os.listdir(f"/proc/{pid}/{what}")) for what in ("fd", "task"))
+    return {
+        "at_s": round(time.monotonic() - start_s, 1), "rss_mb": round(rss_mb_of(pid), 1),
+        "files": files, "threads": threads,
+    }  # fmt: skip
 
 
 def watch(server: Server, seconds: float, every_s: float) -> tuple[list[dict[str, float]], Listener, int]:
@@ -94,6 +103,7 @@ def watch(server: Server, seconds: float, every_s: float) -> tuple[list[dict[str
             time.sleep(max(0.0, min(start_s + visits * every_s, start_s + seconds) - time.monotonic()))
         stop.set()
         thread.join(5)
+        listener.longest_gap_s = max(listener.longest_gap_s, time.monotonic() - listener.last_s)
     return samples, listener, visits
 
 
@@ -129,6 +139,8 @@ def options() -> Any:
     asked = made.parse_args()
     asked.minutes = asked.minutes or (0.3 if asked.quick else 60.0)
     asked.every = min(asked.every, 3.0) if asked.quick else asked.every
+    if not os.path.isdir("/proc/self/fd"):
+        made.error("this needs Linux's /proc")
     if asked.minutes < 0.2 or asked.every < 2 * VISIT_S:
         made.error(f"--minutes is at least 0.2, --every at least {2 * VISIT_S:g}")
     return asked
@@ -139,8 +151,11 @@ def main() -> None:
     asked = options()
     seconds = asked.minutes * 60
     with serving("--source", f"{STREAM}={asked.source}", "--device", asked.device) as server:
-        samples, listener, visits = watch(server, seconds, asked.every)
-        stream = server.get(f"/api/streams/{STREAM}")
+        try:
+            samples, listener, visits = watch(server, seconds, asked.every)
+            stream = server.get(f"/api/streams/{STREAM}")
+        except (OSError, WebSocketException) as error:
+            raise SystemExit(f"error: the server stopped answering: {error}") from None
     result = {
         "source": stream["url"], "minutes": asked.minutes, "visits": visits, "verdicts": listener.verdicts,
         "longest_gap_s": round(listener.longest_gap_s, 2), "reconnects": stream["reconnects"],

@@ -88,18 +88,12 @@ def reliability(
         return []
     ranked = np.sort(p)
     edges = np.unique([part[0] for part in np.array_split(ranked, min(bins or bin_count(len(y)), len(ranked)))][1:])
-    which = np.searchsorted(edges, p, side="right")
+    _, which = np.unique(np.searchsorted(edges, p, side="right"), return_inverse=True)
     weight = np.where(y > 0.5, 0.5 / y.mean(), 0.5 / (1 - y.mean())) if even_odds else np.ones(len(y))
-    parts = [which == index for index in np.unique(which)]
-    return [
-        ReliabilityBin(
-            float(np.average(p[part], weights=weight[part])),
-            float(np.average(y[part], weights=weight[part])),
-            int(part.sum()),
-            float(weight[part].sum()),
-        )
-        for part in parts
-    ]
+    total = np.bincount(which, weight)
+    mean_p, share_fake = (np.bincount(which, weight * values) / total for values in (p, y))
+    columns = zip(mean_p, share_fake, np.bincount(which), total, strict=True)
+    return [ReliabilityBin(float(m), float(s), int(count), float(w)) for m, s, count, w in columns]
 
 
 def bin_count(files: int) -> int:
