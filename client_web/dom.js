@@ -6,6 +6,7 @@ export function element(name, properties = {}, ...children) {
   for (const [key, value] of Object.entries(properties)) {
     if (value === null || value === false) continue;
     if (key === "class") made.className = value;
+    else if (key === "muted") made.muted = value; // The attribute counts only where the parser reads it.
     else made.setAttribute(key, value === true ? "" : value);
   }
   made.append(...children);

@@ -177,6 +177,21 @@ def test_one_camera_has_its_live_picture_and_its_history(plain: Browser, served:
     wait_for(lambda: served.streams()["demo"]["viewers"] == 0)
 
 
+def test_live_picture_plays_in_a_page_that_was_opened_directly(plain: Browser, served: ServerProcess) -> None:
+    """Nobody has touched the page: browsers then start muted videos only. `evaluate` would count as a touch."""
+    script = """document.addEventListener("loadeddata", ({ target }) => {
+      setTimeout(() => console.info(target.paused ? "stands still" : "plays"), 500);
+    }, true);"""
+    with watched_page(plain) as (page, problems):
+        page.add_init_script(script)
+        said = ("plays", "stands still")
+        with page.expect_console_message(lambda message: message.text in said, timeout=60_000) as heard:
+            page.goto(f"{served.url}/cameras/demo")
+        assert heard.value.text == "plays"
+        assert problems == []
+    wait_for(lambda: served.streams()["demo"]["viewers"] == 0)
+
+
 def test_one_camera_is_shown_as_pictures_where_webrtc_is_missing(plain: Browser, served: ServerProcess) -> None:
     with watched_page(plain) as (page, problems):
         page.add_init_script("delete window.RTCPeerConnection")
