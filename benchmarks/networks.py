@@ -35,7 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from unmask.models.machine import cores
 from unmask.models.mri import MriNet
-from unmask.models.preprocess import WINDOW_STEPS, spatial_input
+from unmask.models.preprocess import WINDOW_STEPS, normalise
 from unmask.models.spatial import SpatialNet
 from unmask.models.store import load_into
 from unmask.models.temporal import FEATURE_COUNT, TemporalNet
@@ -75,8 +75,8 @@ def networks() -> Iterator[Network]:
         return lambda count: (np.repeat((photo[None].astype(np.float32) - 127.5) / 128, count, 0),)
 
     mtcnn = MTCNN(device="cpu").eval()
-    yield Network("spatial", spatial, lambda n: (spatial_input(crops(n)),), 0, True)
-    yield Network("mri", mri, lambda n: (spatial_input(crops(n)),), 0, True)
+    yield Network("spatial", spatial, lambda n: (normalise(crops(n)),), 0, True)
+    yield Network("mri", mri, lambda n: (normalise(crops(n)),), 0, True)
     yield Network("temporal", temporal, windows, 0, True)
     yield Network("mtcnn_pnet", mtcnn.pnet, patches(*PNET_HW), 1, False)
     yield Network("mtcnn_rnet", mtcnn.rnet, patches(24, 24), 1, False)

@@ -23,7 +23,7 @@ from unmask.models.align import align_face
 from unmask.models.engine import Engine
 from unmask.models.machine import cores, vector_flags
 from unmask.models.openvino_core import shared_core
-from unmask.models.preprocess import spatial_input
+from unmask.models.preprocess import normalise
 from unmask.models.spatial import SpatialNet
 from unmask.models.store import load_into
 from unmask.stream.source_demo import LANDMARKS_XY
@@ -94,7 +94,7 @@ def benchmark_app(batch: int, precision: str, seconds: float) -> float | None:
     """
     if find_spec("openvino.tools.benchmark") is None:
         return None
-    model = export(load_into(SpatialNet(), "spatial"), (spatial_input(crops(batch)),))
+    model = export(load_into(SpatialNet(), "spatial"), (normalise(crops(batch)),))
     found = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spatial.xml"

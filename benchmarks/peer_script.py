@@ -25,7 +25,7 @@ from facenet_pytorch import MTCNN
 
 from unmask.models.align import align_face
 from unmask.models.mri import MriNet
-from unmask.models.preprocess import spatial_input
+from unmask.models.preprocess import normalise
 from unmask.models.spatial import SpatialNet
 from unmask.models.store import load_into
 from unmask.models.temporal import FEATURE_COUNT, TemporalNet
@@ -53,7 +53,7 @@ class DeepfakeScript:
         if boxes is None:
             return []
         crops = np.stack([align_face(frame_rgb, np.asarray(points, np.float32)) for points in landmarks])
-        images = torch.from_numpy(spatial_input(crops)).to(self.device)
+        images = torch.from_numpy(normalise(crops)).to(self.device)
         p_spatial, embeddings = self.spatial(images)
         p_mri, _ = self.mri(images)
         self.window.append(torch.nn.functional.pad(embeddings[0], (0, FEATURE_COUNT - embeddings.shape[1])))

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import weakref
 
 import numpy as np
 import openvino as ov
@@ -53,6 +54,7 @@ class CpuScorer:
         self._compile("full", 1)
         self._compiler = threading.Thread(target=self._compile_others, name="compiler", daemon=True)
         self._compiler.start()
+        self._stop = weakref.finalize(self, _stop_compiling, self._closing, self._compiler)
 
     def submit(self, crops_rgb: NDArray[np.uint8], with_mri: bool = True) -> "_CpuBatch":
         """See `CropScorer`."""
@@ -60,8 +62,7 @@ class CpuScorer:
 
     def close(self) -> None:
         """Frees the networks."""
-        self._closing.set()
-        self._compiler.join()
+        self._stop()
         self._ready.clear()
 
     def run(self, crops_rgb: NDArray[np.uint8], with_mri: bool) -> CropScores:
@@ -115,6 +116,12 @@ class CpuScorer:
             request.infer([example])
             pool.put(request)
         self._ready[name, size] = pool
+
+
+def _stop_compiling(closing: threading.Event, compiler: threading.Thread) -> None:
+    """OpenVINO aborts the process when that ends while it compiles; this is called before that, too."""
+    closing.set()
+    compiler.join()
 
 
 class _CpuBatch:

@@ -142,7 +142,7 @@ class Parts(nn.Module):
         return _floats(self.net.spatial(self.images(crops)))
 
     def mri(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """Logits (n,) and maps (n, 56, 56)."""
+        """Logits (n,) and maps (n, 64, 64)."""
         assert self.net.mri is not None
         return _floats(self.net.mri.judge(self.net.mri.generator(self.images(crops)).float()))
 
@@ -170,7 +170,7 @@ class Parts(nn.Module):
         return *spatial, *judged
 
     def images(self, crops: Tensor) -> Tensor:
-        """What `preprocess.spatial_input` makes of (n, 256, 256, 3) bytes, in this precision, channels last."""
+        """What `preprocess.normalise` makes of (n, 256, 256, 3) bytes, in this precision, channels last."""
         return self.net.normalised(crops).to(dtype=self._dtype, memory_format=torch.channels_last)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from unmask.models.openvino_core import shared_core
 
-EXPORT_VERSION = "v2"
+EXPORT_VERSION = "v3"
 """To be raised when the code of a network changes under the same weights."""
 
 

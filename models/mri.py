@@ -10,8 +10,8 @@ from efficientnet_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-MAP_SIZE = 56
-"""Side of the light generator's map: a quarter of its 224 px input."""
+MAP_SIZE = 64
+"""Side of the light generator's map: a quarter of its 256 px input."""
 
 ENCODER_BLOCKS = 11
 """Blocks of EfficientNet-B0 up to stride 16; the rest sees too coarsely to draw."""
@@ -19,7 +19,7 @@ SKIP_AFTER = {2: 24, 4: 40, 10: 112}
 """Block after which features are kept for the decoder, and their channels: strides 4, 8 and 16."""
 
 STRONGEST = (30, 100, 300, 1000)
-"""Numbers of pixels whose mean is a strength of a map: from a mouth's edge to a third of the map."""
+"""Numbers of pixels whose mean is a strength of a map: from a mouth's edge to a quarter of the map."""
 
 
 class LightGenerator(nn.Module):
@@ -39,10 +39,10 @@ class LightGenerator(nn.Module):
         """Draw the map.
 
         Args:
-            images: (n, 3, 224, 224), from `preprocess.spatial_input`.
+            images: (n, 3, 256, 256), from `preprocess.normalise`.
 
         Returns:
-            Logits of the map (n, 1, 56, 56); its sigmoid is 0 where the face is untouched.
+            Logits of the map (n, 1, 64, 64); its sigmoid is 0 where the face is untouched.
         """
         return self.decode(self.encode(images)[1])
 
@@ -105,7 +105,7 @@ class MapClassifier(nn.Module):
             self.logit.bias.fill_(2.0)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Logits (n,) of maps (n, 1, 56, 56) in 0..1."""
+        """Logits (n,) of maps (n, 1, 64, 64) in 0..1."""
         features = self.convolutions(maps * 4 - 1)
         pooled = self.dropout(torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1))
         ranked = maps.flatten(1).topk(STRONGEST[-1], dim=1).values
@@ -123,11 +123,11 @@ class MriNet(nn.Module):
         self.classifier = classifier or MapClassifier()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (n,) and maps (n, 56, 56) in 0..1 of images (n, 3, 224, 224)."""
+        """Logits (n,) and maps (n, 64, 64) in 0..1 of images (n, 3, 256, 256)."""
         return self.judge(self.generator(images))
 
     def judge(self, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        """The same from the generator's drawing, logits (n, 1, 56, 56)."""
+        """The same from the generator's drawing, logits (n, 1, 64, 64)."""
         maps = torch.sigmoid(drawn)
         return self.classifier(maps), maps.squeeze(1)
 

@@ -6,9 +6,8 @@ Where both branches have the same early blocks (they do when one joint run train
 import torch
 from torch import Tensor, nn
 
-from unmask.models.align import CROP_SIZE
 from unmask.models.mri import ENCODER_BLOCKS, LightGenerator, MriNet
-from unmask.models.preprocess import IMAGENET_MEAN, IMAGENET_STD, SPATIAL_SIZE
+from unmask.models.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from unmask.models.spatial import SpatialNet
 
 OUTPUTS = {"spatial": ("spatial", "embeddings"), "mri": ("mri", "maps")}
@@ -38,7 +37,7 @@ class PerFrameNet(nn.Module):
         self.register_buffer("shift", torch.from_numpy(IMAGENET_MEAN / IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, crops_rgb: Tensor) -> tuple[Tensor, ...]:
-        """Logits (n,), embeddings (n, 1280) and, of the MRI branch, logits (n,) and maps (n, 56, 56) in 0..1.
+        """Logits (n,), embeddings (n, 1280) and, of the MRI branch, logits (n,) and maps (n, 64, 64) in 0..1.
 
         Args:
             crops_rgb: (n, 256, 256, 3) uint8.
@@ -62,10 +61,8 @@ class PerFrameNet(nn.Module):
         return backbone._fc(embedding).squeeze(1), embedding
 
     def normalised(self, crops_rgb: Tensor) -> Tensor:
-        """What `preprocess.spatial_input` does, on tensors of any device and floating type."""
-        edge = (CROP_SIZE - SPATIAL_SIZE) // 2
-        centre = crops_rgb[:, edge : edge + SPATIAL_SIZE, edge : edge + SPATIAL_SIZE]
-        images = centre.permute(0, 3, 1, 2).to(self.scale.dtype)
+        """What `preprocess.normalise` does, on tensors of any device and floating type."""
+        images = crops_rgb.permute(0, 3, 1, 2).to(self.scale.dtype)
         return images * self.scale - self.shift
 
 

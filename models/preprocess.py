@@ -7,20 +7,11 @@ that training, OpenVINO and CUDA see the same numbers.
 import numpy as np
 from numpy.typing import NDArray
 
-from unmask.models.align import CROP_SIZE
-
-SPATIAL_SIZE = 224
 WINDOW_STEPS = 32
 WINDOW_HZ = 8.0
 """The temporal window: 32 steps on a grid of 8 Hz, 4 seconds, whatever the camera's rate."""
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
-
-
-def spatial_input(crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Central 224 px, ImageNet mean and deviation: (n, 3, 224, 224). No second resampling."""
-    edge = (CROP_SIZE - SPATIAL_SIZE) // 2
-    return normalise(crops_rgb[:, edge : edge + SPATIAL_SIZE, edge : edge + SPATIAL_SIZE])
 
 
 def normalise(images_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

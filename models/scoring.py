@@ -14,7 +14,7 @@ class CropScores:
     Attributes:
         spatial, mri: (n,) uncalibrated logits.
         embeddings: (n, 1280) spatial features.
-        maps: (n, 56, 56) in 0..1, where the face looks synthesised.
+        maps: (n, 64, 64) in 0..1, where the face looks synthesised.
     """
 
     spatial: NDArray[np.float32] | None

@@ -23,7 +23,7 @@ class SpatialNet(nn.Module):
         """Score a batch.
 
         Args:
-            images: (n, 3, 224, 224) float32, from `preprocess.spatial_input`.
+            images: (n, 3, 256, 256) float32, from `preprocess.normalise`.
 
         Returns:
             Logits (n,) and embeddings (n, 1280).

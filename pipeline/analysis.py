@@ -40,7 +40,7 @@ class TimelinePoint:
 
 @dataclass(frozen=True, slots=True)
 class Keyframe:
-    """A frame that weighed: aligned crop (256, 256, 3) RGB, its map (56, 56) uint8 or None, its fused probability."""
+    """A frame that weighed: aligned crop (256, 256, 3) RGB, its map (64, 64) uint8 or None, its fused probability."""
 
     pts_s: float
     track: int

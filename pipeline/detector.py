@@ -100,7 +100,7 @@ class Detector:
         return [self._reading(frame, face, crops[i], scored, i) for i, face in enumerate(faces)]
 
     def mri_map(self, track: int) -> NDArray[np.uint8] | None:
-        """The newest MRI map of a track, (56, 56), 0 where the face is untouched; None when there is none."""
+        """The newest MRI map of a track, (64, 64), 0 where the face is untouched; None when there is none."""
         memory = self._memory.get(track)
         if memory is None or memory.mri_map is None:
             return None

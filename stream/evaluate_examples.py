@@ -97,12 +97,16 @@ def read_index(out: Path) -> list[dict[str, Any]]:
 
 
 def strip(keyframe: Keyframe) -> Image:
-    """(192, 576, 3): the face, its map from black (untouched) to bright, and the map in red over the face."""
+    """(192, 576, 3): the face, its map from black (untouched) to bright, and the map in red over the face.
+
+    Without a map the second picture is grey and the third the face again.
+    """
     crop = np.asarray(cv2.resize(keyframe.crop_rgb, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
-    touched = np.zeros((56, 56), np.uint8) if keyframe.map is None else keyframe.map
-    large = cv2.resize(touched, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_NEAREST)
+    if keyframe.map is None:
+        return np.hstack([crop, np.full_like(crop, 128), crop])
+    large = cv2.resize(keyframe.map, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_NEAREST)
     heat = cv2.cvtColor(cv2.applyColorMap(large, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    return np.hstack([crop, np.asarray(heat, np.uint8), overlay(crop, touched)])
+    return np.hstack([crop, np.asarray(heat, np.uint8), overlay(crop, keyframe.map)])
 
 
 def _write_strip(analysis: Analysis, p_fake: float, path: Path) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unmask.models.align import CROP_SIZE, align_face
 from unmask.models.mtcnn import FaceFinder
-from unmask.models.preprocess import spatial_input
+from unmask.models.preprocess import normalise
 from unmask.models.spatial import SpatialNet
 from unmask.models.training.forgery import FAMILIES
 from unmask.models.training.loop import training_device
@@ -66,7 +66,7 @@ def open_scorer(weights: Path) -> Scorer:
     @torch.inference_mode()
     def score(crops_rgb: Crops) -> NDArray[np.float32]:
         parts = [
-            net(torch.from_numpy(spatial_input(crops_rgb[i : i + BATCH])).to(device))[0].cpu().numpy()
+            net(torch.from_numpy(normalise(crops_rgb[i : i + BATCH])).to(device))[0].cpu().numpy()
             for i in range(0, len(crops_rgb), BATCH)
         ]
         return np.concatenate(parts)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from unmask.models.align import CROP_SIZE
 from unmask.models.mri import MAP_SIZE
 from unmask.models.training.metrics import auc
 from unmask.models.training.pairs import Pair
@@ -22,9 +21,8 @@ from unmask.models.training.pairs import Pair
 COLOUR_GREY_LEVELS = 32.0
 SSIM_SIGMA, SSIM_C1, SSIM_C2 = 1.5, (0.01 * 255) ** 2, (0.03 * 255) ** 2
 OVERLAP_WEIGHT = 0.3
-STRONGEST = 300
-"""Pixels of a map whose mean is its strength: a tenth of the 56 px map."""
-EDGE = (CROP_SIZE // 4 - MAP_SIZE) // 2
+STRONGEST = MAP_SIZE**2 // 10
+"""Pixels of a map whose mean is its strength."""
 
 
 def structural_dissimilarity(a_rgb: NDArray[np.uint8], b_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -47,13 +45,7 @@ def mri_target(pair: Pair) -> NDArray[np.float32]:
     difference = np.abs(pair.clean_fake_rgb.astype(np.float32) - pair.clean_real_rgb).mean(2)
     colour = pair.mask * np.minimum(difference / COLOUR_GREY_LEVELS, 1)
     target = np.maximum(structural_dissimilarity(pair.clean_real_rgb, pair.clean_fake_rgb), colour)
-    side = CROP_SIZE // 4
-    return np.asarray(cv2.resize(target, (side, side), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def central(target: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The (56, 56) part of a target that belongs to the central 224 px."""
-    return target[EDGE : EDGE + MAP_SIZE, EDGE : EDGE + MAP_SIZE]
+    return np.asarray(cv2.resize(target, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def map_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -65,14 +57,14 @@ def map_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def map_strength(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean of the strongest tenth of the pixels of maps (..., 56, 56)."""
+    """Mean of the strongest tenth of the pixels of maps (..., 64, 64)."""
     flat = maps.reshape(*maps.shape[:-2], -1)
     return np.asarray(np.sort(flat, axis=-1)[..., -STRONGEST:].mean(-1), np.float32)
 
 
 def map_figures(maps: NDArray[np.float32], pairs: list[Pair], out: Path) -> dict[str, float]:
-    """Figures of maps (2, n, 56, 56) of pairs, genuine first; writes a grid of them as `out/maps.png`."""
-    targets = np.stack([central(mri_target(p)) for p in pairs])
+    """Figures of maps (2, n, 64, 64) of pairs, genuine first; writes a grid of them as `out/maps.png`."""
+    targets = np.stack([mri_target(p) for p in pairs])
     _write_grid(pairs[:12], maps[:, :12], targets[:12], out / "maps.png")
     hits = (maps[1] > 0.3) & (targets > 0.3)
     either = (maps[1] > 0.3) | (targets > 0.3)

@@ -101,8 +101,8 @@ def export(name: str, state: dict[str, Tensor], trained: str, figures: dict[str,
     """Write a branch's weights into a weights folder (the shipped one unless named) and its manifest."""
     folder = folder or SHIPPED_DIR
     inputs = {
-        "spatial": "256 px aligned crop, central 224 px, RGB, ImageNet mean and deviation",
-        "mri": "256 px aligned crop, central 224 px, RGB, ImageNet mean and deviation; map 56 px",
+        "spatial": "256 px aligned crop, RGB, ImageNet mean and deviation",
+        "mri": "256 px aligned crop, RGB, ImageNet mean and deviation; map 64 px",
         "temporal": "32 steps of 8 Hz: 1280 spatial features and 10 scalars each",
     }
     save_state(name, state, {"input": inputs[name], "trained": trained, "figures": figures}, folder)

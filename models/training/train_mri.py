@@ -26,7 +26,7 @@ from unmask.models.training.loop import (
     on_cpu,
     training_device,
 )
-from unmask.models.training.maps import central, map_figures, map_loss, mri_target
+from unmask.models.training.maps import map_figures, map_loss, mri_target
 from unmask.models.training.metrics import auc
 from unmask.models.training.pack import read_pack
 from unmask.models.training.pairs import Pair, PairMaker, PairSource, split_three
@@ -41,8 +41,8 @@ Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def map_batch(pairs: list[Pair]) -> Batch:
-    """Inputs (2n, 3, 224, 224), genuine first, and target maps (2n, 1, 56, 56)."""
-    targets = np.stack([central(mri_target(p)) for p in pairs])
+    """Inputs (2n, 3, 256, 256), genuine first, and target maps (2n, 1, 64, 64)."""
+    targets = np.stack([mri_target(p) for p in pairs])
     return to_batch(pairs)[0], np.concatenate([np.zeros_like(targets), targets])[:, None]
 
 

@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from unmask.models.align import CROP_SIZE
 from unmask.models.mri import MAP_SIZE
-from unmask.models.preprocess import normalise, spatial_input
+from unmask.models.preprocess import normalise
 from unmask.models.training.batchnorm import fix_statistics, measure_statistics
 from unmask.models.training.joint import JointNet
 from unmask.models.training.loop import (
@@ -151,7 +151,7 @@ class JointStep:
 def to_batch(pairs: list[Pair]) -> Batch:
     """Genuine crops first, then their forgeries, with labels 0 and 1."""
     crops = np.stack([p.real_rgb for p in pairs] + [p.fake_rgb for p in pairs])
-    return spatial_input(crops), np.repeat(np.array([0, 1], np.float32), len(pairs))
+    return normalise(crops), np.repeat(np.array([0, 1], np.float32), len(pairs))
 
 
 def patch_batch(pairs: list[Pair], side: int) -> Batch:

@@ -111,8 +111,8 @@
 
   function fakeMap([, , , stream, , track]) {
     const face = fake.faces.find((one) => String(one.track) === track);
-    const bytes = Array.from({ length: 56 * 56 }, (_, at) => Math.max(0, 255 - 9 * Math.hypot((at % 56) - 28, Math.floor(at / 56) - 36)));
+    const bytes = Array.from({ length: 64 * 64 }, (_, at) => Math.max(0, 255 - 9 * Math.hypot((at % 64) - 32, Math.floor(at / 64) - 41)));
     const [x0, y0, x1, y1] = face.box;
-    return { stream, track: face.track, seq: 1, size_wh: [56, 56], values: btoa(String.fromCharCode(...bytes)), corners_xy: [[x0, y0], [x1, y0], [x1, y1], [x0, y1]], strongest: 0.97, mean: 0.21 };
+    return { stream, track: face.track, seq: 1, size_wh: [64, 64], values: btoa(String.fromCharCode(...bytes)), corners_xy: [[x0, y0], [x1, y0], [x1, y1], [x0, y1]], strongest: 0.97, mean: 0.21 };
   }
 })();

@@ -18,7 +18,7 @@ from unmask.models.cuda_runtime import CudaScorer, wait_for
 from unmask.models.errors import DeviceError
 from unmask.models.mri import LightGenerator, MriNet
 from unmask.models.per_frame import PerFrameNet
-from unmask.models.preprocess import spatial_input
+from unmask.models.preprocess import normalise
 from unmask.models.scoring import CropScores
 from unmask.models.spatial import SpatialNet
 from unmask.models.store import SHIPPED_DIR, load_into
@@ -166,7 +166,7 @@ def test_bytes_are_normalised_as_for_training(net: PerFrameNet) -> None:
     """The same numbers as the one NumPy function."""
     parts = Parts(net, torch.device("cpu"), torch.float32)
 
-    assert np.abs(parts.images(torch.from_numpy(crops(2))).numpy() - spatial_input(crops(2))).max() < 1e-5
+    assert np.abs(parts.images(torch.from_numpy(crops(2))).numpy() - normalise(crops(2))).max() < 1e-5
 
 
 def test_half_precision_is_close_and_leaves_the_given_networks_alone(net: PerFrameNet) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from unmask.models.mri import LightGenerator, MriNet
 from unmask.models.mri_published import PatchDiscriminator, PublishedGenerator
-from unmask.models.preprocess import WINDOW_STEPS, normalise, spatial_input, temporal_input
+from unmask.models.preprocess import WINDOW_STEPS, normalise, temporal_input
 from unmask.models.spatial import SpatialNet
 from unmask.models.temporal import FEATURE_COUNT, TemporalNet
 
@@ -18,7 +18,7 @@ def _seeded() -> None:
 
 @torch.inference_mode()
 def test_spatial_batched_equals_one_by_one() -> None:
-    net, images = SpatialNet().eval(), torch.randn(3, 3, 224, 224)
+    net, images = SpatialNet().eval(), torch.randn(3, 3, 256, 256)
     logits, embeddings = net(images)
 
     assert logits.shape == (3,)
@@ -28,10 +28,10 @@ def test_spatial_batched_equals_one_by_one() -> None:
 
 @torch.inference_mode()
 def test_maps_are_probabilities() -> None:
-    logits, maps = MriNet().eval()(torch.randn(2, 3, 224, 224))
+    logits, maps = MriNet().eval()(torch.randn(2, 3, 256, 256))
 
     assert logits.shape == (2,)
-    assert maps.shape == (2, 56, 56)
+    assert maps.shape == (2, 64, 64)
     assert 0 <= maps.min() <= maps.max() <= 1
 
 
@@ -72,17 +72,16 @@ def test_what_stands_in_masked_steps_does_not_matter() -> None:
     assert net(features, mask) == pytest.approx(net(garbage, mask), abs=1e-5)
 
 
-def test_spatial_input_is_the_centre_normalised() -> None:
-    crops = np.zeros((1, 256, 256, 3), np.uint8)
-    crops[:, 16:-16, 16:-16] = (124, 116, 104)
-    inputs = spatial_input(crops)
+def test_imagenets_mean_colour_becomes_zero() -> None:
+    crops = np.full((1, 256, 256, 3), (124, 116, 104), np.uint8)
+    inputs = normalise(crops)
 
-    assert inputs.shape == (1, 3, 224, 224)
+    assert inputs.shape == (1, 3, 256, 256)
     assert np.abs(inputs).max() < 0.02
 
 
 def test_normalise_of_nothing_is_empty() -> None:
-    assert normalise(np.empty((0, 224, 224, 3), np.uint8)).shape == (0, 3, 224, 224)
+    assert normalise(np.empty((0, 256, 256, 3), np.uint8)).shape == (0, 3, 256, 256)
 
 
 def test_temporal_input_of_one_frame_masks_the_past() -> None:

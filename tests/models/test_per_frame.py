@@ -8,7 +8,7 @@ from tests.build import PORTRAIT_LANDMARKS_XY, portrait
 from unmask.models.align import align_face
 from unmask.models.mri import MriNet
 from unmask.models.per_frame import PerFrameNet, same_trunk
-from unmask.models.preprocess import spatial_input
+from unmask.models.preprocess import normalise
 from unmask.models.spatial import SpatialNet
 
 
@@ -39,7 +39,7 @@ def test_answers_are_those_of_the_branches_alone(shared: bool) -> None:
     net = PerFrameNet(spatial, mri).eval()
     crop = align_face(portrait(), PORTRAIT_LANDMARKS_XY)
     crops = np.stack([crop, crop[:, ::-1]])
-    images = torch.from_numpy(spatial_input(crops))
+    images = torch.from_numpy(normalise(crops))
     with torch.inference_mode():
         together = net(torch.from_numpy(crops))
         alone = (*spatial(images), *mri(images))

@@ -250,7 +250,7 @@ def test_a_steady_turn_trembles_less_than_a_shaking_one() -> None:
 
 def test_a_sample_of_a_real_face_holds_what_a_challenge_needs() -> None:
     crop = align_face(portrait(), PORTRAIT_LANDMARKS_XY)
-    mri_map = np.zeros((56, 56), np.float32)
+    mri_map = np.zeros((64, 64), np.float32)
     mri_map[:10] = 1.0
     reading = Reading(face(), crop, measure_quality(crop, face()), {"spatial": score(1.5)}, mri_map, None)
     found = take_sample(2.5, reading, 1.5)

@@ -57,7 +57,7 @@ def test_a_face_warms_up_and_all_branches_answer(engine: Engine) -> None:
     assert all(0 <= edge <= 1 for edge in verdicts[-1].box_xyxy)
     map_of_face = detector.mri_map(1)
     assert map_of_face is not None
-    assert map_of_face.shape == (56, 56)
+    assert map_of_face.shape == (64, 64)
     assert map_of_face.dtype == np.uint8
 
 

@@ -103,15 +103,15 @@ def test_examples_are_the_surest_of_each_kind_one_per_person() -> None:
 
 
 def test_an_example_shows_the_face_its_map_and_both() -> None:
-    """Without a map the face stays untouched."""
+    """Without a map there is grey in its place, not the black of an untouched face."""
     crop = np.full((256, 256, 3), 128, np.uint8)
-    mapped = strip(Keyframe(0.0, 1, crop, np.full((56, 56), 255, np.uint8), 0.9))
+    mapped = strip(Keyframe(0.0, 1, crop, np.full((64, 64), 255, np.uint8), 0.9))
     bare = strip(Keyframe(0.0, 1, crop, None, 0.9))
 
     assert mapped.shape == bare.shape == (192, 576, 3)
     assert (mapped[:, :192] == 128).all() and mapped[:, 192:384].mean() > 100
     assert mapped[:, 384:, 0].mean() > 200
-    assert (bare[:, 384:] == 128).all() and bare[:, 192:384].mean() < 10
+    assert (bare == 128).all()
 
 
 def test_strips_are_made_once_and_those_no_longer_shown_are_removed(tmp_path: Path) -> None:

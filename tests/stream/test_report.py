@@ -48,7 +48,7 @@ FORGED = replace(
         TimelinePoint(5.0, 1, VerdictState.MANIPULATED, 0.9, {}),
     ],
     keyframes=[
-        Keyframe(0.1, 1, GREY, np.full((56, 56), 255, np.uint8), 0.9),
+        Keyframe(0.1, 1, GREY, np.full((64, 64), 255, np.uint8), 0.9),
         Keyframe(0.2, 1, GREY, None, 0.8),
     ],
     with_face=5,
@@ -98,8 +98,8 @@ def test_the_timeline_breaks_where_nothing_was_said() -> None:
 
 def test_an_untouched_map_leaves_the_crop_as_it_is_and_a_touched_one_reddens_it() -> None:
     """Zero means nothing found."""
-    assert np.array_equal(overlay(GREY, np.zeros((56, 56), np.uint8)), GREY)
-    red = overlay(GREY, np.full((56, 56), 255, np.uint8))
+    assert np.array_equal(overlay(GREY, np.zeros((64, 64), np.uint8)), GREY)
+    red = overlay(GREY, np.full((64, 64), 255, np.uint8))
     assert (red[..., 0] > 200).all() and (red[..., 2] < 60).all()
 
 

@@ -20,7 +20,7 @@ class Seeing(FakeJudge):
 
     def step(self, frame: Frame) -> list[Verdict]:
         """One reading beside the verdict."""
-        cells = np.zeros((56, 56), np.float32)
+        cells = np.zeros((64, 64), np.float32)
         cells[0, 1] = 1
         face = Face(1, np.array([0, 0, 256, 256], np.float32), TEMPLATE_XY, 0.9)
         crop_rgb = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
@@ -40,7 +40,7 @@ async def test_map_of_a_face_is_given_with_its_place() -> None:
         await running.until(lambda: live(running, "demo"))
         answer = (await running.client.get("/api/streams/demo/tracks/1/map")).json()
         values = base64.b64decode(answer["values"])
-        assert answer["size_wh"] == [56, 56] and len(values) == 56 * 56
+        assert answer["size_wh"] == [64, 64] and len(values) == 64 * 64
         assert values[1] == 255 and sum(values) == 255
         assert answer["strongest"] == 1.0
         assert np.allclose(answer["corners_xy"][2], [256 / 640, 256 / 480], atol=1e-3)
