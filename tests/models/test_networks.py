@@ -35,6 +35,21 @@ def test_maps_are_probabilities() -> None:
     assert 0 <= maps.min() <= maps.max() <= 1
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("corner", [0, 1])
+def test_the_map_covers_the_whole_crop(corner: int) -> None:
+    """What differs in a corner of the crop differs most in that corner of the map."""
+    net = MriNet().eval()
+    changed = torch.zeros(1, 3, 256, 256)
+    near = slice(224, 256) if corner else slice(0, 32)
+    changed[:, :, near, near] = 2 * torch.randn(3, 32, 32)
+    apart = (net.generator(changed) - net.generator(torch.zeros_like(changed))).abs()[0, 0]
+
+    row, column = divmod(int(apart.argmax()), apart.shape[1])
+    low, high = (54, 64) if corner else (0, 10)
+    assert low <= row < high and low <= column < high
+
+
 def test_generator_starts_from_a_spatial_backbone() -> None:
     spatial, generator = SpatialNet(), LightGenerator()
     generator.load_encoder(dict(spatial.backbone.state_dict()))
