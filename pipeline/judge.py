@@ -25,13 +25,13 @@ class JudgeSettings:
         manipulated_*: the same for `manipulated`.
     """
 
-    half_life_s: float = 0.8
+    half_life_s: float = 0.5
     warm_s: float = 1.5
     stale_s: float = 2.0
     authentic_below: float = 0.40
-    suspicious_at: float = 0.70
-    suspicious_dwell_s: float = 0.8
-    suspicious_off: float = 0.55
+    suspicious_at: float = 0.65
+    suspicious_dwell_s: float = 0.6
+    suspicious_off: float = 0.50
     suspicious_off_s: float = 2.0
     manipulated_at: float = 0.90
     manipulated_dwell_s: float = 1.5
