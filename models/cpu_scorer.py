@@ -121,7 +121,8 @@ class CpuScorer:
 def _stop_compiling(closing: threading.Event, compiler: threading.Thread) -> None:
     """OpenVINO aborts the process when that ends while it compiles; this is called before that, too."""
     closing.set()
-    compiler.join()
+    if compiler is not threading.current_thread():
+        compiler.join()
 
 
 class _CpuBatch:
