@@ -14,7 +14,10 @@ needs_browser = [pytest.mark.e2e, pytest.mark.skipif(CHROMIUM is None, reason="n
 FACES = "[...document.querySelectorAll('#faces > li')].map((face) => ({...face.dataset}))"
 DRAWN = """() => {
   const canvas = document.getElementById('overlay');
-  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  const copy = Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height });
+  const ink = copy.getContext('2d', { willReadFrequently: true });
+  ink.drawImage(canvas, 0, 0);
+  const pixels = ink.getImageData(0, 0, copy.width, copy.height).data;
   let drawn = 0;
   for (let at = 3; at < pixels.length; at += 4) drawn += pixels[at] > 0;
   return drawn;
