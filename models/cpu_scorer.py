@@ -19,6 +19,8 @@ BATCH_SIZES = (1, 4)
 """Sizes that are compiled, of which others are made. Larger ones are no faster on a CPU and hold others up longer."""
 THREADS_PER_LANE = 4
 RESULT_TIMEOUT_MS = 20_000
+COMPILE_TIMEOUT_S = 120.0
+"""For one network; seconds on a usual machine."""
 
 Requests = queue.SimpleQueue[ov.InferRequest]
 
@@ -122,7 +124,7 @@ def _stop_compiling(closing: threading.Event, compiler: threading.Thread) -> Non
     """OpenVINO aborts the process when that ends while it compiles; this is called before that, too."""
     closing.set()
     if compiler is not threading.current_thread():
-        compiler.join()
+        compiler.join(COMPILE_TIMEOUT_S)
 
 
 class _CpuBatch:

@@ -136,8 +136,14 @@ def test_two_people_are_two_tracks(findings: dict[str, dict[str, Any]]) -> None:
     assert len([track for track in findings["two_faces_720p.mp4"]["tracks"] if track["frames"] > 10]) == 2
 
 
+@pytest.mark.xfail(strict=True, reason="the shipped weights do not see this swap (MODEL_CARD.md, where they fail)")
+def test_a_live_swap_scores_above_its_own_original(findings: dict[str, dict[str, Any]]) -> None:
+    """The frame-aligned pair differs by the swap alone."""
+    assert findings["live_swap_forged.mp4"]["p_fake"] > findings["live_swap_original.mp4"]["p_fake"]
+
+
 def test_the_original_of_a_live_swap_raises_no_alarm(findings: dict[str, dict[str, Any]]) -> None:
-    """Every branch answers for both of the frame-aligned pair; this swap is not seen, as the model card says."""
+    """And every branch answers for both of the pair."""
     original, forged = (findings[f"live_swap_{name}.mp4"] for name in ("original", "forged"))
 
     assert original["verdict"] in ("authentic", "uncertain")
